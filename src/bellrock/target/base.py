@@ -1,0 +1,123 @@
+"""What a target fills in: the contract between Bellrock and a kind of device.
+
+Flows in: LLVM-dialect (or other final) modules from the pipeline, facts of the machine.
+Flows out: code objects, and a `Loaded` program that can be called on raw addresses.
+A target is a folder with these names in it and one entry point in `bellrock.targets`.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bellrock.params.motif import Motif
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    """What is known of one device; every unit is in the field's name."""
+
+    device: str
+    """Name for people, e.g. the processor's model name."""
+    cores: int
+    """Cores that this process may use."""
+    vector_bits: int
+    """Width of one vector register."""
+    vector_registers: int
+    """Architectural vector registers."""
+    cache_bytes: Mapping[str, int]
+    """`L1d`, `L2` (per core) and `L3` (shared), as far as known."""
+    features: frozenset[str]
+    """Instruction-set features by their LLVM names, e.g. `avx512f`, `avx512bf16`."""
+    peak_flops_per_s: Mapping[str, float] = field(default_factory=dict)
+    """Per dtype, all cores; measured or computed, see `source`."""
+    bandwidth_bytes_per_s: Mapping[str, float] = field(default_factory=dict)
+    """Per memory level (`DRAM`, `L3`, ...), all cores."""
+    source: str = ""
+    """Where the numbers come from."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KernelInfo:
+    """What became of one kernel; a row of the record."""
+
+    name: str
+    """Symbol, which ends in the hash of its contents."""
+    motif: str
+    """Kind of its anchor, e.g. `contraction`."""
+    calls: int
+    """Call sites in the host function (loops count once)."""
+    path: str
+    """How it was lowered: `vector` (by schedule), `loops` (left to LLVM)."""
+    vectorised: bool
+    """Whether vector arithmetic is in the final code (read off it, not assumed)."""
+    parallel: bool
+    """Whether it runs on all cores (read off the final code)."""
+    compile_seconds: float
+    cached: bool
+    """Whether it came from the cache."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Artifact:
+    """Target code, ready to be loaded in any process on a like machine."""
+
+    objects: tuple[bytes, ...]
+    """Relocatable objects: the host function first, then one per distinct kernel."""
+    entry: str
+    """Symbol that takes one `void **`: addresses of arguments, results, workspace."""
+    workspace_bytes: int
+    """Scratch memory of one call, 64-byte aligned."""
+
+
+class Loaded(abc.ABC):
+    """A program in memory. Calls from several threads at once are safe if each
+    gives its own results and workspace."""
+
+    @abc.abstractmethod
+    def call(self, addresses: Sequence[int]) -> None:
+        """Run once: addresses of arguments, then results, then the workspace."""
+
+
+class Target(abc.ABC):
+    """One kind of device. Stateless; facts are looked up on first use."""
+
+    name: str
+    """As in `--target`, and the name of the entry point."""
+
+    @abc.abstractmethod
+    def facts(self) -> Facts:
+        """Return the facts of the device in this machine (or of the one modelled)."""
+
+    @abc.abstractmethod
+    def default_pipeline(self) -> str:
+        """Return the name of the pipeline that lowers every payload."""
+
+    @abc.abstractmethod
+    def pipelines(self) -> Path:
+        """Return the folder of this target's pipeline descriptors."""
+
+    @abc.abstractmethod
+    def default_choice(self, motif: Motif) -> Mapping[str, object]:
+        """Return parameters that are legal for any shape of this motif."""
+
+    @abc.abstractmethod
+    def check_choice(self, motif: Motif, choice: Mapping[str, object]) -> None:
+        """Raise `SelectionError` naming the constraint that a choice breaks."""
+
+    @abc.abstractmethod
+    def emit(self, module_text: str, *, entry: str | None) -> bytes:
+        """Turn a fully lowered module (LLVM dialect, as text) into a relocatable object.
+
+        Args:
+            module_text: LLVM IR.
+            entry: symbol to wrap as a `void **` function (host), or None (kernel).
+        """
+
+    @abc.abstractmethod
+    def load(self, artifact: Artifact) -> Loaded:
+        """Link and load an artifact into this process."""
