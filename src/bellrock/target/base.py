@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bellrock.params.motif import Motif
+    from bellrock.payload.motif import Motif
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
