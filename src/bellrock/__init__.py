@@ -19,5 +19,6 @@ _LAZY = {"compile": "bellrock.api", "CompiledModel": "bellrock.api"}
 
 def __getattr__(name: str) -> object:
     if name in _LAZY:
+        import_module("bellrock.toolchain").check_toolchain()
         return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module 'bellrock' has no attribute {name!r}")

@@ -20,6 +20,7 @@ import click
 
 from bellrock import __version__
 from bellrock.errors import BellrockError, UnknownNameError
+from bellrock.toolchain import check_toolchain
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
@@ -142,6 +143,7 @@ def cli(debug: bool) -> None:
 
     Exit codes: 0 all well; 1 something is wrong, slow or failed; 2 usage; 130 interrupted.
     """
+    check_toolchain()
 
 
 def main() -> int:
