@@ -1,0 +1,313 @@
+"""The record: all that is known of one (problem, target, dtype), as one JSON object.
+
+Flows in: what a job found out, or a JSON Lines file. Flows out: frozen, validated models
+that reports, comparisons and tuners read, and the line that is written to the file.
+Names of fields are names of JSON keys; units end the names (`_s`: seconds).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from bellrock.errors import RecordError
+
+SCHEMA = 1
+"""Version of the record; a file of another version is refused, not guessed at."""
+
+
+class Status(StrEnum):
+    """How a problem ended; everything but `OK` is a failure."""
+
+    OK = "ok"
+    WRONG = "wrong"
+    IMPORT_FAILED = "import-failed"
+    COMPILE_FAILED = "compile-failed"
+    RUN_FAILED = "run-failed"
+    VERIFY_FAILED = "verify-failed"
+    """The reference could not be computed, so nothing is known of the answer."""
+    IMPLAUSIBLE = "implausible"
+    """Measured faster than the machine can be: the measurement or the program is broken."""
+    TIMEOUT = "timeout"
+    CRASHED = "crashed"
+    OUT_OF_MEMORY = "out-of-memory"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", populate_by_name=True, ser_json_inf_nan="strings"
+    )
+
+
+class ProblemInfo(_Part):
+    """Which problem, to the byte."""
+
+    name: str
+    source: str
+    """Path of the file as the caller named it."""
+    sha256: str
+    overrides: dict[str, JsonValue] = {}
+    tags: tuple[str, ...] = ()
+
+
+class FactsInfo(_Part):
+    """Facts of the device, as the target states them."""
+
+    device: str
+    cores: int
+    vector_bits: int
+    cache_bytes: dict[str, int] = {}
+    features: tuple[str, ...] = ()
+    peak_flops_per_s: dict[str, float] = {}
+    bandwidth_bytes_per_s: dict[str, float] = {}
+    source: str = ""
+
+
+class TargetInfo(_Part):
+    """What was compiled for."""
+
+    name: str
+    device: str = ""
+    facts: FactsInfo | None = None
+
+
+class StageTime(_Part):
+    """Wall-clock time of one stage of the pipeline."""
+
+    name: str
+    seconds: float
+
+
+class FailureInfo(_Part):
+    """Why a problem did not end `ok`."""
+
+    stage: str
+    """Step it was in: load, export, compile, run, verify, baseline, measure."""
+    exception: str
+    """Class of the exception, or e.g. `signal SIGSEGV`."""
+    message: str
+    reproducer: str | None = None
+    stderr_tail: str = ""
+
+
+class ErrorInfo(_Part):
+    """Distance from the float64 reference, on the worst output of the worst trial."""
+
+    metric: str
+    value: float
+    budget: float
+    worst_index: tuple[int, ...] = ()
+    trials: int
+
+
+class VerdictInfo(_Part):
+    """What the checker says of itself on this problem."""
+
+    mutants_tried: tuple[str, ...] = ()
+    insensitive_to: tuple[str, ...] = ()
+    """Mutants that this problem cannot tell from the right answer."""
+    accepted_mutants: tuple[str, ...] = ()
+    """Mutants that should have been rejected and were not: a defect of the checker."""
+    notes: tuple[str, ...] = ()
+
+
+class TimeInfo(_Part):
+    """One distribution of times of one call."""
+
+    median_s: float
+    p05_s: float
+    p95_s: float
+    ci95_s: tuple[float, float]
+    runs: int
+    repetitions: int = 1
+    """Calls in each run; a run's time is divided by it."""
+    mode: Literal["hot", "cold"]
+    warnings: tuple[str, ...] = ()
+
+
+class BaselineInfo(_Part):
+    """What a user would run instead; `failure` is set where it could not be run."""
+
+    time: TimeInfo | None = None
+    compile_seconds: float | None = None
+    failure: FailureInfo | None = None
+
+
+class Outcome(StrEnum):
+    """A comparison of two times, once noise is taken off."""
+
+    FASTER = "faster"
+    SLOWER = "slower"
+    SAME = "same"
+
+
+class SpeedupInfo(_Part):
+    """Baseline's median over ours; above one, ours is faster."""
+
+    ratio: float
+    ci95: tuple[float, float]
+    outcome: Outcome
+
+
+class RooflineInfo(_Part):
+    """The nearest limit of the machine."""
+
+    bound: Literal["compute", "memory"]
+    peak_fraction: float
+    """Time at the limit over the median measured."""
+    limit_s: float
+    intensity_flops_per_byte: float
+    achieved_flops_per_s: float
+
+
+class KernelRow(_Part):
+    """What became of one kernel (see `bellrock.target.base.KernelInfo`)."""
+
+    name: str
+    motif: str
+    calls: int
+    path: str
+    vectorised: bool
+    parallel: bool
+    compile_seconds: float
+    cached: bool
+
+
+class MachineInfo(_Part):
+    """Where it was measured."""
+
+    cpu: str
+    cores: int
+    logical_cpus: int
+    memory_bytes: int
+    governor: str | None
+    load_average: float | None
+    """One-minute load when the run began."""
+    kernel: str
+    python: str
+    host_hash: str
+    """Tells machines apart without naming them."""
+
+
+class Record(_Part):
+    """One (problem, target, dtype). What is not known is None or empty, never made up."""
+
+    schema_version: Literal[1] = Field(default=1, alias="schema")
+    problem: ProblemInfo
+    target: TargetInfo
+    dtype: str
+    seed: int = 0
+    threads: int | None = None
+    status: Status
+    failure: FailureInfo | None = None
+    check_only: bool = False
+    import_seconds: dict[str, float] = {}
+    stages: tuple[StageTime, ...] = ()
+    compile_seconds: float | None = None
+    """Ours, after `torch.export`; see `cached`."""
+    cached: bool | None = None
+    """Whether every kernel came from the cache."""
+    peak_memory_bytes: int | None = None
+    """Largest resident set of the problem's process, reference and baselines included."""
+    wall_seconds: float | None = None
+    correct: bool | None = None
+    error: ErrorInfo | None = None
+    verdict: VerdictInfo | None = None
+    time: TimeInfo | None = None
+    baselines: dict[str, BaselineInfo] = {}
+    speedup: dict[str, SpeedupInfo] = {}
+    noise_floor: float | None = None
+    """Relative difference that a program shows against itself; less is no difference."""
+    flops: int | None = None
+    bytes: int | None = None
+    """Arguments and results, each once."""
+    roofline: RooflineInfo | None = None
+    kernels: tuple[KernelRow, ...] = ()
+    choices: tuple[dict[str, JsonValue], ...] = ()
+    """Rows as in a lock file."""
+    warnings: tuple[str, ...] = ()
+    toolchain: dict[str, str] = {}
+    machine: MachineInfo | None = None
+
+    @property
+    def key(self) -> tuple[str, str, str, str, str]:
+        """What makes it the same measurement: name, sha256, overrides, target, dtype."""
+        overrides = json.dumps(self.problem.overrides, sort_keys=True)
+        return self.problem.name, self.problem.sha256, overrides, self.target.name, self.dtype
+
+    def line(self) -> str:
+        """Return the record as one line of JSON, without the newline."""
+        return self.model_dump_json(by_alias=True)
+
+
+def kernel_warnings(kernels: tuple[KernelRow, ...]) -> tuple[str, ...]:
+    """Return a warning for each kernel that is neither vectorised nor parallel."""
+    return tuple(
+        f"kernel {k.name} ({k.motif}, path {k.path}) is scalar and serial"
+        for k in kernels
+        if not k.vectorised and not k.parallel
+    )
+
+
+def parse_record(text: str, *, where: str) -> Record:
+    """Parse one line.
+
+    Args:
+        text: one JSON object.
+        where: file:line, for the message.
+
+    Raises:
+        RecordError: it is no JSON, of another schema, or does not fit the model.
+    """
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise RecordError("not a JSON object", got=str(error), where=where) from error
+    version = data.get("schema") if isinstance(data, Mapping) else None
+    if version != SCHEMA:
+        raise RecordError(
+            "record of another schema", got=version, allowed=str(SCHEMA), where=where,
+            hint="measure again with this version of Bellrock",
+        )  # fmt: skip
+    try:
+        return Record.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(p) for p in first["loc"])
+        raise RecordError(
+            f"malformed record: {key}: {first['msg']}", got=repr(first["input"])[:80], where=where
+        ) from error
+
+
+def read_records(path: Path) -> tuple[Record, ...]:
+    """Read a JSON Lines file; of equal keys the last one counts.
+
+    A last line without its newline that does not parse is what a killed run leaves behind;
+    it is passed over, because everything before it is whole.
+
+    Raises:
+        RecordError: the file cannot be read, or a line is malformed (named by file:line).
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecordError("cannot read the record file", got=str(error), where=path) from error
+    lines = text.split("\n")
+    records: dict[tuple[str, ...], Record] = {}
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            record = parse_record(line, where=f"{path}:{number}")
+        except RecordError:
+            if number == len(lines):
+                break
+            raise
+        records.pop(record.key, None)
+        records[record.key] = record
+    return tuple(records.values())

@@ -1,0 +1,107 @@
+"""The door between the driver and the process of one problem.
+
+Flows in (to the child): a `Request`, as JSON. Flows out: a `Notebook`, a folder in which
+the child writes which step it is in and what it knows so far, so that a crash loses neither.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from bellrock.bench.record import FailureInfo, ProblemInfo, Record, Status, TargetInfo
+
+
+class Request(BaseModel):
+    """One problem to be worked on, and how."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    problem: ProblemInfo
+    path: Path
+    """The problem file; absolute."""
+    target: str = "cpu"
+    dtype: str = "f32"
+    seed: int = 0
+    pipeline: str | None = None
+    lock: Path | None = None
+    against: tuple[str, ...] = ("eager", "inductor")
+    lost: dict[str, FailureInfo] = {}
+    """Baselines that took an earlier process of this problem down; not tried again."""
+    check_only: bool = False
+    mutants: bool = False
+    mode: Literal["hot", "cold"] = "hot"
+    threads: int
+    min_runs: int = 15
+    time_limit_seconds: float = 600.0
+    neighbours: int = 0
+    """Problems that run at the same time beside this one."""
+    cache_dir: Path | None = None
+
+    def blank(self, status: Status, failure: FailureInfo | None = None) -> Record:
+        """Return a record that holds what the request says and nothing more."""
+        return Record(
+            problem=self.problem, target=TargetInfo(name=self.target), dtype=self.dtype,
+            seed=self.seed, threads=self.threads, status=status, failure=failure,
+            check_only=self.check_only,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Notebook:
+    """What a child leaves in its folder; readable at any time, also after a crash."""
+
+    folder: Path
+
+    @property
+    def stderr_path(self) -> Path:
+        """Where the child's standard output and error go."""
+        return self.folder / "output.txt"
+
+    def enter(self, step: str) -> None:
+        """Note which step begins."""
+        self._write("step", step)
+
+    def step(self) -> str:
+        """Return the step that began last."""
+        return self._read("step") or "start"
+
+    def keep(self, record: Record) -> None:
+        """Note what is known so far."""
+        self._write("record.json", record.line())
+
+    def record(self) -> Record | None:
+        """Return what was known last, or None."""
+        text = self._read("record.json")
+        return Record.model_validate_json(text) if text else None
+
+    def finish(self) -> None:
+        """Note that the record kept last is complete."""
+        self._write("finished", "yes")
+
+    def finished(self) -> bool:
+        """Return whether the job came to its end."""
+        return self._read("finished") is not None
+
+    def stderr_tail(self, *, characters: int = 4000) -> str:
+        """Return the end of the child's output."""
+        try:
+            data = self.stderr_path.read_bytes()
+        except OSError:
+            return ""
+        return data[-characters:].decode(errors="replace").strip()
+
+    def _write(self, name: str, text: str) -> None:
+        # Replaced in one step: the reader may come, or the writer die, at any moment.
+        draft = self.folder / f".{name}"
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(self.folder / name)
+
+    def _read(self, name: str) -> str | None:
+        try:
+            return (self.folder / name).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None

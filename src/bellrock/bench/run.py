@@ -1,0 +1,234 @@
+"""The driver: each problem in a process of its own, each record kept as soon as it is made.
+
+Flows in: problems of a suite and options. Flows out: records, appended to a JSON Lines file
+and handed to an observer as each problem ends. Loads neither torch nor MLIR, so that its
+memory stays small however many problems there are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+import psutil
+from pydantic import JsonValue
+
+from bellrock.bench.ending import settle
+from bellrock.bench.journal import Journal
+from bellrock.bench.machine import available_cores
+from bellrock.bench.record import FailureInfo, ProblemInfo, Record, Status
+from bellrock.bench.request import Notebook, Request
+from bellrock.bench.workers import Workers, notebook_folder, scratch_folder
+from bellrock.bench.zygote import Order
+
+JOB = "bellrock.bench.job:run_job"
+PRELOAD = ("bellrock.bench.preload",)
+TICK_SECONDS = 0.25
+
+
+class Entry(Protocol):
+    """One problem of a suite (see `bellrock.bench.suite.SuiteEntry`)."""
+
+    @property
+    def path(self) -> Path:
+        """The problem file."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """As in the report; unique in the suite."""
+        ...
+
+    @property
+    def overrides(self) -> Mapping[str, JsonValue]:
+        """Module globals that are set before inputs are made."""
+        ...
+
+    @property
+    def tags(self) -> Sequence[str]:
+        """For grouping."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Options:
+    """How a run is done."""
+
+    target: str = "cpu"
+    dtype: str = "f32"
+    seed: int = 0
+    against: tuple[str, ...] = ("eager", "inductor")
+    overrides: Mapping[str, JsonValue] = field(default_factory=dict)
+    """On top of each problem's own."""
+    pipeline: str | None = None
+    lock: Path | None = None
+    cache_dir: Path | None = None
+    check_only: bool = False
+    mutants: bool = False
+    mode: Literal["hot", "cold"] = "hot"
+    threads: int | None = None
+    """None: all cores, shared among the jobs."""
+    jobs: int = 1
+    min_runs: int = 15
+    time_limit_seconds: float = 600.0
+    """Of one problem."""
+    memory_limit_bytes: int | None = None
+    """Of one problem; None: nine tenths of what is free, shared among the jobs."""
+
+
+class Observer(Protocol):
+    """Sees a run as it goes; what it raises ends the run."""
+
+    def begin(self, total: int, skipped: int) -> None:
+        """The run starts: `total` problems to do, `skipped` known from before."""
+        ...
+
+    def progress(self, steps: Mapping[str, str]) -> None:
+        """A moment passed: problem -> step of those at work."""
+        ...
+
+    def ended(self, record: Record) -> None:
+        """A problem ended, and its record has been written."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """What came of it."""
+
+    records: tuple[Record, ...]
+    """In the order of the suite; with `resume`, those known from before too."""
+    interrupted: bool
+
+
+def bench(
+    entries: Sequence[Entry],
+    options: Options,
+    *,
+    observer: Observer,
+    journal: Journal | None = None,
+    job: str = JOB,
+    preload: Sequence[str] = PRELOAD,
+) -> Run:
+    """Run problems, each in a process of its own.
+
+    Args:
+        entries: the problems.
+        options: how.
+        observer: told of the progress.
+        journal: where records are kept; those in it already are not made again.
+        job: dotted name of what the child does.
+        preload: modules the children start with.
+
+    Raises:
+        BenchError: no child can be started, or a record cannot be written.
+    """
+    requests = [_request(entry, options) for entry in entries]
+    driver = _Driver(options, observer, journal)
+    interrupted = False
+    environment = {"OMP_NUM_THREADS": str(_threads(options))}
+    with (
+        scratch_folder() as scratch,
+        Workers(job=job, preload=preload, environment=environment) as workers,
+    ):
+        try:
+            driver.work(requests, workers, Path(scratch))
+        except KeyboardInterrupt:
+            interrupted = True
+    keys = [request.blank(Status.OK).key for request in requests]
+    records = tuple(driver.done[key] for key in dict.fromkeys(keys) if key in driver.done)
+    return Run(records=records, interrupted=interrupted)
+
+
+class _Driver:
+    """State of one run."""
+
+    def __init__(self, options: Options, observer: Observer, journal: Journal | None) -> None:
+        self.options, self.observer, self.journal = options, observer, journal
+        self.done: dict[tuple[str, ...], Record] = {}
+        self._running: dict[int, tuple[Request, Notebook]] = {}
+        self._number = 0
+
+    def work(self, requests: Sequence[Request], workers: Workers, scratch: Path) -> None:
+        waiting = deque(r for r in requests if not self._known(r))
+        self.observer.begin(len(waiting), len(requests) - len(waiting))
+        limit = memory_limit_bytes(self.options)
+        while waiting or self._running:
+            while waiting and len(self._running) < self.options.jobs:
+                self._start(waiting.popleft(), workers, scratch, limit)
+            for event in workers.wait(TICK_SECONDS):
+                request, notebook = self._running.pop(event.id)
+                came = settle(request, notebook, event)
+                if isinstance(came, Request):
+                    waiting.appendleft(came)
+                else:
+                    self._finish(came)
+            self.observer.progress({r.problem.name: n.step() for r, n in self._running.values()})
+
+    def _known(self, request: Request) -> bool:
+        """Whether the journal has all that is asked for; checked is not yet measured."""
+        record = self.journal.find(request.blank(Status.OK).key) if self.journal else None
+        if record is None or (record.check_only and not request.check_only):
+            return False
+        self.done[record.key] = record
+        return True
+
+    def _start(self, request: Request, workers: Workers, scratch: Path, limit: int) -> None:
+        if not request.path.is_file():
+            failure = FailureInfo(
+                stage="load", exception="ProblemError", message=f"there is no file {request.path}"
+            )
+            self._finish(request.blank(Status.IMPORT_FAILED, failure))
+            return
+        self._number += 1
+        notebook = Notebook(notebook_folder(scratch, self._number))
+        order = Order(
+            id=self._number, request=request.model_dump_json(), folder=notebook.folder,
+            time_limit_seconds=request.time_limit_seconds, memory_limit_bytes=limit,
+        )  # fmt: skip
+        workers.submit(order)
+        self._running[self._number] = (request, notebook)
+
+    def _finish(self, record: Record) -> None:
+        self.done[record.key] = record
+        if self.journal is not None:
+            self.journal.append(record)
+        self.observer.ended(record)
+
+
+def _request(entry: Entry, options: Options) -> Request:
+    return Request(
+        problem=ProblemInfo(
+            name=entry.name, source=str(entry.path), sha256=_sha256(entry.path),
+            overrides={**entry.overrides, **options.overrides}, tags=tuple(entry.tags),
+        ),
+        path=entry.path.absolute(), target=options.target, dtype=options.dtype,
+        seed=options.seed, pipeline=options.pipeline, lock=options.lock,
+        against=() if options.check_only else options.against,
+        check_only=options.check_only, mutants=options.mutants, mode=options.mode,
+        threads=_threads(options), min_runs=options.min_runs,
+        time_limit_seconds=options.time_limit_seconds, neighbours=options.jobs - 1,
+        cache_dir=options.cache_dir,
+    )  # fmt: skip
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""  # reported when the problem's turn comes
+
+
+def _threads(options: Options) -> int:
+    return options.threads or max(available_cores() // options.jobs, 1)
+
+
+def memory_limit_bytes(options: Options) -> int:
+    """Return the memory that one problem may hold."""
+    if options.memory_limit_bytes is not None:
+        return options.memory_limit_bytes
+    return int(0.9 * psutil.virtual_memory().available) // options.jobs

@@ -1,0 +1,83 @@
+"""Jobs for tests of the driver: what a problem's process can do, good and bad, without torch."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from bellrock.bench.record import Status
+from bellrock.bench.request import Notebook, Request
+
+
+def by_name(text: str, folder: Path) -> None:
+    """Do what the problem's name says."""
+    request, notebook = Request.model_validate_json(text), Notebook(folder)
+    notebook.enter("load")
+    globals()[f"_{request.problem.name}"](request, notebook)
+
+
+def _good(request: Request, notebook: Notebook) -> None:
+    notebook.keep(request.blank(Status.OK).model_copy(update={"correct": True}))
+    notebook.finish()
+
+
+_good_too = _good
+
+
+def _slow(request: Request, notebook: Notebook) -> None:
+    time.sleep(1.0)
+    _good(request, notebook)
+
+
+def _segfault(request: Request, notebook: Notebook) -> None:
+    notebook.enter("run")
+    notebook.keep(request.blank(Status.CRASHED).model_copy(update={"compile_seconds": 1.5}))
+    ctypes.string_at(0)
+
+
+def _hang(request: Request, notebook: Notebook) -> None:
+    notebook.enter("compile")
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    print("grandchild", child.pid, flush=True)
+    time.sleep(600)
+
+
+def _greedy(request: Request, notebook: Notebook) -> None:
+    notebook.enter("run")
+    bytearray(1 << 40)
+
+
+def _creeping(request: Request, notebook: Notebook) -> None:
+    code = "import time; b = bytearray(b'x') * (300 << 20); time.sleep(600)"
+    for _ in range(4):
+        subprocess.Popen([sys.executable, "-c", code])
+    time.sleep(600)
+
+
+def _raises(request: Request, notebook: Notebook) -> None:
+    raise RuntimeError("no such luck")
+
+
+def _quits(request: Request, notebook: Notebook) -> None:
+    os._exit(0)
+
+
+def _killed(request: Request, notebook: Notebook) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _zygote_dies(request: Request, notebook: Notebook) -> None:
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(600)
+
+
+def _baseline_crashes(request: Request, notebook: Notebook) -> None:
+    if "inductor" not in request.lost:
+        notebook.enter("baseline inductor")
+        ctypes.string_at(0)
+    _good(request, notebook)
