@@ -5,5 +5,6 @@ an exit code: 0 all well, 1 something is wrong, slow or failed, 2 the caller's u
 
 A file of this folder is a command when its name has no leading underscore and is not
 `main`: `my_command.py` exports `command` (a click command) and becomes
-`bellrock my-command`. It imports torch and MLIR inside its functions only, so that `--help` is quick.
+`bellrock my-command`. It imports torch and MLIR inside its functions only, so that `--help`
+is quick.
 """

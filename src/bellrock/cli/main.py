@@ -134,8 +134,13 @@ def _debugging(words: Sequence[str]) -> bool:
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="bellrock", message="%(prog)s %(version)s")
-@click.option("--debug", is_flag=True, help="Show tracebacks of failures (also BELLROCK_DEBUG=1).")
-def cli(debug: bool) -> None:
+@click.option(
+    "--debug",
+    is_flag=True,
+    expose_value=False,  # `run` reads it, which works even when parsing fails
+    help="Show tracebacks of failures (also BELLROCK_DEBUG=1).",
+)
+def cli() -> None:
     """Compile PyTorch kernels and models through MLIR, check them against PyTorch, time them.
 
     The main job is `bellrock bench PATH`: a problem file, a folder of them or a suite in, a
