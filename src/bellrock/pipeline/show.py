@@ -1,0 +1,151 @@
+"""Pipelines back to YAML: what `load` reads, `show` writes.
+
+Flows in: resolved stages. Flows out: a valid descriptor without includes and variables.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from ruamel.yaml import YAML
+
+from bellrock.pipeline.naming import name_stages
+from bellrock.pipeline.stage import (
+    GroupStage,
+    KernelsStage,
+    OptionValue,
+    PassStage,
+    Pipeline,
+    ScheduleStage,
+    SelectStage,
+    Stage,
+    TransformStage,
+    WhenStage,
+    flatten,
+    walk,
+)
+
+TransformPath = Callable[[TransformStage], str]
+"""How a descriptor names the file of a transform stage."""
+
+
+def show_pipeline(
+    pipeline: Pipeline, *, transform_path: TransformPath = lambda stage: stage.path
+) -> str:
+    """Return a pipeline as the text of one descriptor; loading it gives equal stages.
+
+    Args:
+        pipeline: any; includes are put in place.
+        transform_path: paths for transform files; absolute or relative to where the
+            text is going to be.
+    """
+    stages = flatten(pipeline).stages
+    entries = _entries(stages, _names_to_write(stages), transform_path)
+    return _dump({"schema": 1, "summary": _text(pipeline.summary), "stages": entries})
+
+
+def canonical_text(stages: Sequence[Stage]) -> str:
+    """Return text that is equal exactly for stages that do the same, to be hashed."""
+    pipeline = Pipeline(name="", summary="-", stages=tuple(stages))
+    transforms = [stage.text for stage in walk(stages) if isinstance(stage, TransformStage)]
+    return "\n".join([show_pipeline(pipeline, transform_path=lambda _: "-"), *transforms])
+
+
+def _dump(document: object) -> str:
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = None
+    yaml.width = 100
+    yaml.sort_base_mapping_type_on_output = False
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    stream = io.StringIO()
+    yaml.dump(document, stream)
+    return stream.getvalue()
+
+
+def _names_to_write(stages: Sequence[Stage]) -> frozenset[str]:
+    """Return the names that a reader of the text would not make up itself."""
+    given: set[str] = set()
+    while True:
+        bare = tuple(_bare(stage, given) for stage in stages)
+        made = [stage.name for stage in walk(name_stages(bare))]
+        meant = [stage.name for stage in walk(stages)]
+        missed = {name for name, guess in zip(meant, made, strict=True) if name != guess}
+        if not missed:
+            return frozenset(given)
+        given |= missed
+
+
+def _bare(stage: Stage, given: set[str]) -> Stage:
+    name = stage.name if stage.name in given else ""
+    match stage:
+        case KernelsStage() | GroupStage():
+            inner = tuple(_bare(each, given) for each in stage.stages)
+            return replace(stage, name=name, stages=inner)
+        case WhenStage():
+            return replace(
+                stage,
+                name=name,
+                then=tuple(_bare(each, given) for each in stage.then),
+                otherwise=tuple(_bare(each, given) for each in stage.otherwise),
+            )
+        case _:
+            return replace(stage, name=name)
+
+
+def _entries(
+    stages: Sequence[Stage], names: frozenset[str], path: TransformPath
+) -> list[dict[str, object]]:
+    entries: list[dict[str, object]] = []
+    for stage in stages:
+        entry = _entry(stage, names, path)
+        if stage.name in names:
+            entry["name"] = stage.name
+        entries.append(entry)
+    return entries
+
+
+def _entry(stage: Stage, names: frozenset[str], path: TransformPath) -> dict[str, object]:
+    match stage:
+        case PassStage():
+            return _pass_entry(stage)
+        case ScheduleStage():
+            call = {"name": _text(stage.schedule), "options": _value(stage.options)}
+            return {"schedule": call if stage.options else call["name"]}
+        case TransformStage():
+            return {"transform": _text(path(stage)), "sequence": _text(stage.sequence)}
+        case SelectStage():
+            motifs = "all" if stage.motifs is None else _value(stage.motifs)
+            return {"select": {"motifs": motifs, "by": _value(stage.by)}}
+        case KernelsStage():
+            return {"kernels": _entries(stage.stages, names, path)}
+        case WhenStage():
+            branches = {"then": stage.then, "else": stage.otherwise}
+            inner = {key: _entries(each, names, path) for key, each in branches.items() if each}
+            return {"when": {"feature": _text(stage.feature)}, **inner}
+        case GroupStage():
+            raise AssertionError("a flattened pipeline has no groups")
+
+
+def _pass_entry(stage: PassStage) -> dict[str, object]:
+    entry: dict[str, object] = {"pass": _text(stage.pass_name)}
+    inner = stage.on[1:]
+    if inner:
+        entry["on"] = _text(inner[0]) if len(inner) == 1 else _value(inner)
+    if stage.options:
+        entry["options"] = _value(stage.options)
+    return entry
+
+
+def _value(value: OptionValue) -> object:
+    if isinstance(value, Mapping):
+        return {key: _value(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_value(inner) for inner in value]
+    return _text(value) if isinstance(value, str) else value
+
+
+def _text(value: str) -> str:
+    """Escape what the loader would take for a variable."""
+    return value.replace("${", "$${")
