@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from bellrock.params.cost import CostModel
+    from bellrock.params.knobs import Knobs
     from bellrock.payload.motif import Motif
 
 
@@ -102,12 +104,20 @@ class Target(abc.ABC):
         """Return the folder of this target's pipeline descriptors."""
 
     @abc.abstractmethod
-    def default_choice(self, motif: Motif) -> Mapping[str, object]:
-        """Return parameters that are legal for any shape of this motif."""
+    def knobs(self, motif: Motif) -> type[Knobs] | None:
+        """Return the class of parameters of a motif, or None where there is nothing to choose."""
 
     @abc.abstractmethod
-    def check_choice(self, motif: Motif, choice: Mapping[str, object]) -> None:
+    def default_choice(self, motif: Motif) -> Knobs | None:
+        """Return parameters that are legal for any shape of this motif; None as `knobs` does."""
+
+    def check_choice(self, motif: Motif, choice: Knobs) -> None:
         """Raise `SelectionError` naming the constraint that a choice breaks."""
+        choice.validate(motif, self.facts())
+
+    def cost_model(self) -> CostModel | None:
+        """Return what predicts the time of a choice, if the target has such a model."""
+        return None
 
     @abc.abstractmethod
     def emit(self, module_text: str, *, entry: str | None) -> bytes:

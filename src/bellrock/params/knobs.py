@@ -1,0 +1,347 @@
+"""How a target declares the parameters of a motif kind: one frozen dataclass.
+
+Flows in: a subclass of `Knobs` in a target's `params.py`. Flows out: checked values, from YAML,
+lock files and tuners, and the list of all legal ones. Example:
+
+    @dataclass(frozen=True, kw_only=True, slots=True)
+    class MatmulKnobs(Knobs, name="matmul"):
+        tile: tuple[int, ...] = knob(unit="elements", low=1, help="Size of a tile, by loop.")
+        unroll: int = knob(default=1, low=1, high=8, values=(1, 2, 4), help="...")
+
+        constraints = (
+            Constraint("one-size-per-loop", "len(tile) == rank"),
+            Constraint("tile-in-L1", "prod(tile) * element_bytes <= L1d"),
+        )
+
+Names that a constraint may read: the fields; `rank` (number of loops), `loops`, `element_bytes`
+(of the accumulator); each of the motif's `dims` by name, and its `lists` (`<name>_sizes`); of the
+device `cores`, `vector_bits`, `vector_registers`, `lanes` (vector elements of the accumulator),
+its caches by level (`L1d`, `L2`, `L3`, in bytes; one of unknown size limits nothing). A constraint on a name that the motif or
+device does not have is an error that says so.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import typing
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, ClassVar, Self, get_type_hints
+
+from bellrock.errors import SelectionError, UnknownNameError
+from bellrock.params.constraint import Constraint, Value
+from bellrock.payload.motifs.base import Motif, element_bytes
+
+if TYPE_CHECKING:
+    from bellrock.target.base import Facts
+
+_METADATA = "knob"
+_CACHES = ("L1d", "L2", "L3")
+_UNLIMITED = 2**62
+_RESERVED = frozenset({"by", "knobs", "name", "constraints"})
+"""Keys of the choice attribute and of this class, which no knob may have."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class KnobSpec:
+    """What is known of one knob besides its type; each bound holds for each item of a list."""
+
+    unit: str = ""
+    low: int | None = None
+    high: int | None = None
+    values: tuple[int | str | bool | tuple[int, ...], ...] = ()
+    """The values to try when searching; for a list of integers, those of each item, or whole
+    lists. Not a restriction, unless the knob is a string."""
+    help: str = ""
+
+    def range_text(self) -> str:
+        """Return the range as people write it, e.g. `1..64`."""
+        low = "" if self.low is None else str(self.low)
+        high = "" if self.high is None else str(self.high)
+        return f"{low}.." + high if low or high else "any"
+
+
+def knob(
+    *,
+    default: object = dataclasses.MISSING,
+    unit: str = "",
+    low: int | None = None,
+    high: int | None = None,
+    values: Iterable[int | str | bool | tuple[int, ...]] = (),
+    help: str = "",  # noqa: A002  (reads as what it is where a target declares its knobs)
+) -> typing.Any:
+    """Declare one field of a `Knobs` class.
+
+    Args:
+        default: value when a mapping leaves the field out; required when not given.
+        unit: of the value, e.g. `elements`, `bytes`.
+        low: smallest legal value (of each item).
+        high: largest legal value (of each item).
+        values: what to try when searching (see `KnobSpec.values`).
+        help: one sentence.
+    """
+    spec = KnobSpec(unit=unit, low=low, high=high, values=tuple(values), help=help)
+    if default is dataclasses.MISSING:
+        return dataclasses.field(metadata={_METADATA: spec})
+    return dataclasses.field(default=default, metadata={_METADATA: spec})
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class Knobs:
+    """Base of all parameter classes; values are checked against a motif by `validate`."""
+
+    name: ClassVar[str] = ""
+    """Name in choices and lock files; given as `class X(Knobs, name="...")`."""
+    constraints: ClassVar[tuple[Constraint, ...]] = ()
+    """What must hold between the fields, the motif and the device."""
+
+    def __init_subclass__(cls, *, name: str | None = None) -> None:
+        """Take the name (the second call, by `slots=True`, comes without one)."""
+        # Not `super().__init_subclass__()`: a slotted dataclass is a second class, and the
+        # zero-argument form would look for the first.
+        if name is not None:
+            cls.name = name
+        taken = _RESERVED & set(inspect.get_annotations(cls))
+        if taken:
+            raise TypeError(f"{cls.__name__}: a knob cannot be called {sorted(taken)[0]!r}")
+
+    @classmethod
+    def specs(cls) -> dict[str, KnobSpec]:
+        """Return what is known of each knob, in order."""
+        return {f.name: f.metadata.get(_METADATA, KnobSpec()) for f in dataclasses.fields(cls)}
+
+    @classmethod
+    def scope(cls, motif: Motif, facts: Facts) -> dict[str, Value]:
+        """Return what names other than the fields stand for in constraints.
+
+        Args:
+            motif: whose sizes are meant.
+            facts: of the device.
+        """
+        accumulator_bytes = element_bytes(motif.accumulator) if motif.accumulator else 1
+        return {
+            **dict.fromkeys(_CACHES, _UNLIMITED),
+            **facts.cache_bytes,
+            **{f"{name}_sizes": sizes for name, sizes in motif.lists.items()},
+            **motif.dims,
+            "loops": motif.loops,
+            "rank": len(motif.loops),
+            "element_bytes": accumulator_bytes,
+            "cores": facts.cores,
+            "vector_bits": facts.vector_bits,
+            "vector_registers": facts.vector_registers,
+            "lanes": max(1, facts.vector_bits // (8 * accumulator_bytes)),
+        }
+
+    def validate(self, motif: Motif, facts: Facts) -> None:
+        """Check the values against their ranges and constraints.
+
+        Args:
+            motif: that they are for.
+            facts: of the device that they are for.
+
+        Raises:
+            SelectionError: one is broken; it is named, with the values that it saw.
+        """
+        for field, spec in self.specs().items():
+            _check_range(self.name, field, getattr(self, field), spec, motif)
+        values = {**self.scope(motif, facts), **self.to_mapping()}
+        for constraint in self.constraints:
+            _check(self.name, constraint, values, motif)
+
+    def to_mapping(self) -> dict[str, Value]:
+        """Return the fields by name, in order (lists as tuples)."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, object], *, where: object = None) -> Self:
+        """Make the knobs from plain data, strictly.
+
+        Args:
+            mapping: of field names to values; integer lists as any sequence.
+            where: file:line, for messages.
+
+        Raises:
+            UnknownNameError: a name that is not a field.
+            SelectionError: a field is missing or has the wrong type.
+        """
+        fields = {f.name: f for f in dataclasses.fields(cls)}
+        for key in mapping:
+            if key not in fields:
+                raise UnknownNameError(f"knob of {cls.name}", str(key), fields, where=where)
+        missing = [
+            n for n, f in fields.items() if n not in mapping and f.default is dataclasses.MISSING
+        ]
+        if missing:
+            raise SelectionError(
+                f"the choice for {cls.name} lacks the knob {missing[0]!r}",
+                allowed=[f"{n} ({t})" for n, t in cls.types().items()],
+                where=where,
+            )
+        types = cls.types()
+        return cls(**{k: _typed(cls.name, k, v, types[k], where) for k, v in mapping.items()})
+
+    @classmethod
+    def types(cls) -> dict[str, str]:
+        """Return each field's type: `int`, `bool`, `str` or `ints`."""
+        hints = get_type_hints(cls)
+        return {
+            f.name: hints[f.name].__name__ if isinstance(hints[f.name], type) else "ints"
+            for f in dataclasses.fields(cls)
+        }
+
+    @classmethod
+    def candidates(cls, motif: Motif, facts: Facts) -> Iterator[Self]:
+        """Yield all legal values that are made of the `values` to try, in a fixed order.
+
+        A partial assignment is dropped as soon as it breaks a constraint whose names are all
+        known, so that the walk costs about as much as what it yields.
+
+        Args:
+            motif: that they are for.
+            facts: of the device.
+        """
+        domains = {f: list(cls.domain(f, motif)) for f in cls.specs()}
+        scope = cls.scope(motif, facts)
+        yield from (cls(**typing.cast("dict", v)) for v in _assignments(cls, domains, scope))
+
+    @classmethod
+    def domain(cls, field: str, motif: Motif) -> Iterator[Value]:
+        """Yield the values to try for one knob; a class may override it for a motif.
+
+        Args:
+            field: name of the knob.
+            motif: that it is for.
+        """
+        spec, kind = cls.specs()[field], cls.types()[field]
+        yield from _domain(spec, kind, len(motif.loops))
+
+
+def _domain(spec: KnobSpec, kind: str, rank: int) -> Iterator[Value]:
+    whole = [v for v in spec.values if isinstance(v, tuple)]
+    items = [v for v in spec.values if not isinstance(v, tuple)]
+    if not spec.values:
+        items = [False, True] if kind == "bool" else _powers(spec) if kind == "int" else []
+    if kind != "ints":
+        yield from items
+        return
+    yield from whole
+    integers = [int(v) for v in items] or ([] if whole else _powers(spec))
+    yield from _tuples(integers, rank)
+
+
+def _powers(spec: KnobSpec) -> list[int]:
+    """Return the powers of two in a range (up to 1024 where it is open), and its lower end."""
+    low = 1 if spec.low is None else spec.low
+    high = 1024 if spec.high is None else spec.high
+    powers = [1 << i for i in range(high.bit_length()) if low <= 1 << i <= high]
+    return powers if low in powers else [low, *powers]
+
+
+def _tuples(items: list[int], rank: int) -> Iterator[tuple[int, ...]]:
+    if rank == 0:
+        yield ()
+        return
+    for first in items:
+        for rest in _tuples(items, rank - 1):
+            yield (first, *rest)
+
+
+def _assignments(
+    cls: type[Knobs], domains: Mapping[str, list[Value]], scope: Mapping[str, Value]
+) -> Iterator[dict[str, Value]]:
+    names = list(domains)
+    specs = cls.specs()
+    ready = _ready_at(cls.constraints, names)
+
+    def extend(depth: int, chosen: dict[str, Value]) -> Iterator[dict[str, Value]]:
+        if depth == len(names):
+            yield chosen
+            return
+        name = names[depth]
+        for value in domains[name]:
+            values = {**chosen, name: value}
+            if _in_range(value, specs[name]) and all(
+                c.holds({**scope, **values}) for c in ready[depth]
+            ):
+                yield from extend(depth + 1, values)
+
+    yield from extend(0, {})
+
+
+def _ready_at(constraints: tuple[Constraint, ...], names: list[str]) -> list[list[Constraint]]:
+    """Return, for each field, the constraints that its value completes."""
+    ready: list[list[Constraint]] = [[] for _ in names]
+    for constraint in constraints:
+        last = max((i for i, n in enumerate(names) if n in constraint.names), default=0)
+        if names:
+            ready[last].append(constraint)
+    return ready
+
+
+def _items(value: object) -> tuple[object, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _in_range(value: Value, spec: KnobSpec) -> bool:
+    return all(
+        not isinstance(v, int)
+        or ((spec.low is None or v >= spec.low) and (spec.high is None or v <= spec.high))
+        for v in _items(value)
+    )
+
+
+def _check_range(name: str, field: str, value: Value, spec: KnobSpec, motif: Motif) -> None:
+    if isinstance(value, str) and spec.values and value not in spec.values:
+        raise UnknownNameError(
+            f"value of the knob {name}.{field}",
+            value,
+            [str(v) for v in spec.values],
+            where=motif.location or None,
+        )
+    if not _in_range(value, spec):
+        raise SelectionError(
+            f"the knob {name}.{field} is out of its range",
+            got=list(value) if isinstance(value, tuple) else value,
+            allowed=f"{spec.range_text()} {spec.unit}".rstrip(),
+            where=motif.location or None,
+        )
+
+
+def _check(name: str, constraint: Constraint, values: Mapping[str, Value], motif: Motif) -> None:
+    unknown = sorted(constraint.names - set(values))
+    if unknown:
+        raise SelectionError(
+            f"the constraint {constraint.name!r} of {name} reads {unknown[0]!r}, "
+            f"which neither the {motif.kind} nor the device has",
+            allowed=sorted(values),
+        )
+    if constraint.holds(values):
+        return
+    raise SelectionError(
+        f"the choice for {motif.signature()} breaks the constraint {constraint.name!r} of {name}",
+        got=constraint.seen(values),
+        allowed=constraint.expression,
+        where=motif.location or None,
+        hint=constraint.help.rstrip(".") or None,
+    )
+
+
+def _typed(name: str, field: str, value: object, kind: str, where: object) -> object:
+    if kind == "ints" and isinstance(value, list | tuple):
+        if all(isinstance(v, int) and not isinstance(v, bool) for v in value):
+            return tuple(int(v) for v in value)
+    elif kind == "bool" and isinstance(value, bool):
+        return bool(value)
+    elif kind == "int" and isinstance(value, int) and not isinstance(value, bool):
+        return int(value)
+    elif kind == "str" and isinstance(value, str):
+        return str(value)
+    raise SelectionError(
+        f"the knob {name}.{field} has the wrong type",
+        got=repr(value),
+        allowed={"ints": "a list of integers", "int": "an integer", "bool": "true or false"}.get(
+            kind, "a string"
+        ),
+        where=where,
+    )
