@@ -113,6 +113,10 @@ class CompileError(BellrockError):
     """Code generation or linking failed."""
 
 
+class ArtifactError(UsageError):
+    """An artifact file is malformed, of another schema, or made for another machine."""
+
+
 class CacheError(BellrockError):
     """The on-disk cache cannot be read or written."""
 
