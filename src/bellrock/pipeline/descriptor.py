@@ -21,15 +21,17 @@ from pydantic import (
     StrictInt,
     StrictStr,
     Tag,
+    field_validator,
     model_validator,
 )
 
-LABEL = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
-"""What a stage's `name:` looks like: it becomes part of a file's name."""
+WORD = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+"""What names of passes, options, ops and stages look like; the last become names of files."""
 
 Scalar = StrictBool | StrictInt | StrictFloat | StrictStr
 VariableKind = Literal["int", "float", "bool", "str", "list"]
 Text = Annotated[StrictStr, Field(min_length=1)]
+Word = Annotated[StrictStr, Field(pattern=WORD)]
 
 
 class _Model(BaseModel):
@@ -49,7 +51,7 @@ class VariableSpec(_Model):
 
 
 class _Entry(_Model):
-    name: Annotated[StrictStr, Field(pattern=LABEL)] | None = None
+    name: Word | None = None
     """Label for `--print-after`, `--from-stage` and `--stop-after`."""
 
 
@@ -65,10 +67,10 @@ class IncludeEntry(_Entry):
 class PassEntry(_Entry):
     """One MLIR pass, by the name and the options that upstream gives it."""
 
-    pass_name: Text = Field(alias="pass")
-    on: Text | Annotated[list[Text], Field(min_length=1)] = "builtin.module"
+    pass_name: Word = Field(alias="pass")
+    on: Word | Annotated[list[Word], Field(min_length=1)] = "builtin.module"
     """The op that the pass runs on; a list nests (`[gpu.module, gpu.func]`)."""
-    options: dict[StrictStr, Scalar | list[Scalar]] = {}
+    options: dict[Word, Scalar | list[Scalar]] = {}
 
 
 class ScheduleCall(_Model):
@@ -190,6 +192,13 @@ class Descriptor(_Model):
     summary: Text
     variables: dict[StrictStr, VariableSpec] = {}
     stages: list[StageEntry]
+
+    @field_validator("schema_version", mode="before")
+    @classmethod
+    def _an_integer(cls, value: Any) -> Any:
+        if type(value) is not int:  # 1.0 and true are equal to 1
+            raise ValueError("the schema's version is the integer 1")
+        return value
 
 
 def allowed_keys(model: type[BaseModel]) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from bellrock.errors import PipelineError, UnknownNameError
+from bellrock.errors import PipelineError
 from bellrock.pipeline.descriptor import (
     STAGE_MODELS,
     Condition,
@@ -42,10 +42,27 @@ _EXPECTED = {
 }
 
 
-def unknown(kind: str, name: str, known: Iterable[str], where: str) -> PipelineError:
-    """Return the error for a name that is not known, with the names that are."""
-    error = PipelineError("")
-    error.args = UnknownNameError(kind, name, known, where=where).args
+def unknown(
+    kind: str, name: str, known: Iterable[str], where: object, *, closed: bool = True
+) -> PipelineError:
+    """Return the error for a name that is not known.
+
+    Args:
+        kind: what the name should be one of.
+        name: as written.
+        known: names that would do.
+        where: file:line:column.
+        closed: whether `known` is all there is, and is printed.
+    """
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    error = PipelineError(
+        f"unknown {kind} {name!r}",
+        allowed=(known or "none, there are no names of this kind") if closed else None,
+        where=where,
+        hint=f"did you mean {near[0]!r}?" if near else None,
+    )
+    error.args = (error.args[0].replace("?.", "?"),)
     return error
 
 
@@ -61,41 +78,58 @@ def invalid(error: ValidationError, source: Source) -> PipelineError:
         known = allowed_keys(_model_around(keys, first["loc"]))
         return unknown("key", name, known, source.where(keys, key=True))
     if kind == "missing":
-        return PipelineError(
-            f"the key {first['loc'][-1]!r} is missing", where=source.where(keys[:-1])
-        )
+        return PipelineError(f"the key {first['loc'][-1]!r} is missing", where=source.where(keys))
     if kind.startswith("union_tag"):
         return _no_kind(first["input"], source, keys)
-    expected = list(dict.fromkeys(_EXPECTED[d["type"]] for d in here if d["type"] in _EXPECTED))
-    if expected:
-        what, allowed = f"{_path(keys)} has the wrong type", " or ".join(expected)
-    else:
-        what, allowed = f"{_path(keys)}: {_sentence(first)}", None
-    scalar = not isinstance(first["input"], dict | list)
+    got = first["input"]
+    of_type = [detail["type"] in _EXPECTED for detail in here]
+    what = "has the wrong type" if all(of_type) else "does not fit" if any(of_type) else None
+    allowed = [_EXPECTED.get(detail["type"]) or _allowed(detail) for detail in here]
     return PipelineError(
-        what,
-        got=repr(first["input"]) if scalar else f"a {_kind_of(first['input'])}",
-        allowed=allowed,
+        f"{_path(keys)} {what or _reason(first)}",
+        got=_describe(got) if what or not isinstance(got, dict | list) else None,
+        allowed=" or ".join(dict.fromkeys(each for each in allowed if each)) or None,
         where=source.where(keys),
     )
 
 
-def _sentence(detail: Any) -> str:
-    if detail["type"] == "value_error":
-        return str(detail["ctx"]["error"])
-    message = str(detail["msg"])
-    return message[0].lower() + message[1:]
+def _reason(detail: Any) -> str:
+    match detail["type"]:
+        case "value_error":
+            return f"does not fit: {detail['ctx']['error']}"
+        case "too_short" | "string_too_short":
+            return "is empty"
+        case "literal_error":
+            return "has a value that does not exist"
+        case "string_pattern_mismatch":
+            return "is not a plain name"
+        case _:
+            return f"is not valid: {detail['msg']}"
+
+
+def _allowed(detail: Any) -> str | None:
+    match detail["type"]:
+        case "literal_error":
+            return str(detail["ctx"]["expected"])
+        case "string_pattern_mismatch":
+            return "letters, digits, '.', '_' and '-'"
+        case _:
+            return None
+
+
+def _describe(value: object) -> str:
+    return _kind_of(value) if isinstance(value, dict | list) else repr(value)
 
 
 def _kind_of(value: object) -> str:
-    return "map" if isinstance(value, dict) else "list"
+    return "a map" if isinstance(value, dict) else "a list"
 
 
 def _path(keys: Keys) -> str:
     """Return the last keys as people write them, e.g. `options.top-down`."""
     last = max((i for i, key in enumerate(keys) if isinstance(key, int)), default=-1)
     names = [str(key) for key in keys[last + 1 :]]
-    return "`" + ".".join(names) + "`" if names else f"entry {keys[-1]}" if keys else "the file"
+    return "`" + ".".join(names) + "`" if names else "this entry"
 
 
 def _keys(location: Sequence[str | int], data: object) -> Keys:
@@ -112,7 +146,7 @@ def _keys(location: Sequence[str | int], data: object) -> Keys:
         elif isinstance(node, list) and isinstance(element, int) and element < len(node):
             node = node[element]
             skip_tag = bool(keys) and keys[-1] in _STAGE_LISTS
-        elif element != location[-1] or not isinstance(node, dict):
+        else:
             continue
         keys.append(element)
     return tuple(keys)

@@ -91,7 +91,7 @@ def load_pipeline(
     path = loader.find(name_or_path, where=None, folder=Path())
     given = _plain_values(variables or {})
     places = dict.fromkeys(given, f"the value given for {path}")
-    loaded = loader.load(path, given=given, given_at=places)
+    loaded = loader.load(path, given=given, given_at=places, asked_at=None)
     return Pipeline(
         name=str(name_or_path),
         summary=loaded.summary,
@@ -131,8 +131,9 @@ class _File:
     labels: dict[str, str] = field(default_factory=dict)
     """Names given in this file, and where."""
 
-    def where(self, keys: Keys) -> str:
-        return self.source.where(keys)
+    def where(self, keys: Keys, *, key: bool = False) -> str:
+        """Return `file:line:column` of a value, or of the key that it is under."""
+        return self.source.where(keys, key=key)
 
 
 @dataclass(kw_only=True)
@@ -160,13 +161,23 @@ class _Loader:
         raise unknown("pipeline", name, list_pipelines(self.search), where or "pipeline")
 
     def load(
-        self, path: Path, *, given: Mapping[str, Value], given_at: Mapping[str, str]
+        self,
+        path: Path,
+        *,
+        given: Mapping[str, Value],
+        given_at: Mapping[str, str],
+        asked_at: str | None,
     ) -> _Loaded:
         """Load one file and everything that it includes."""
         source = read_source(path)
         declared = _validate(source, {**source.data, "stages": []} if _has_stages(source) else None)
         scope = open_scope(
-            source, declared.variables, given=given, facts=self.facts, given_at=given_at
+            source,
+            declared.variables,
+            given=given,
+            facts=self.facts,
+            given_at=given_at,
+            asked_at=asked_at,
         )
         stages = scope.resolve(source.data["stages"], ("stages",))
         descriptor = _validate(source, {**source.data, "stages": stages})
@@ -195,7 +206,7 @@ class _Loader:
                 return (KernelsStage(name=name, where=where, stages=inner),)
             case PassEntry():
                 stage = _pass_stage(entry, name, where)
-                check_pass(stage)
+                check_pass(stage, lambda *inner, key=False: file.where((*keys, *inner), key=key))
                 return (stage,)
             case ScheduleEntry():
                 call = entry.schedule
@@ -232,7 +243,7 @@ class _Loader:
             )
         given = _plain_values(entry.variables)
         places = {each: file.where((*keys, "variables", each)) for each in given}
-        loaded = self.load(path, given=given, given_at=places)
+        loaded = self.load(path, given=given, given_at=places, asked_at=where)
         return GroupStage(name=name, where=where, source=entry.include, stages=loaded.stages)
 
     def _when(self, entry: WhenEntry, name: str, keys: Keys, file: _File) -> tuple[Stage, ...]:

@@ -6,6 +6,7 @@ out: the file's text, which is known to parse and to hold that sequence.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,12 @@ from bellrock.pipeline.invalid import unknown
 
 if TYPE_CHECKING:
     from torch_mlir import ir
+
+
+def place_of(location: ir.Location, name: str) -> str:
+    """Return an MLIR location as `name:line:column`, where text was parsed without a name."""
+    found = re.fullmatch(r'loc\("-":(\d+):(\d+)\)', str(location))
+    return f"{name}:{found[1]}:{found[2]}" if found else str(location)
 
 
 def sequences_of(module: ir.Module) -> dict[str, ir.Operation]:
@@ -65,7 +72,7 @@ def read_sequence(
             first = error.error_diagnostics[0]
             raise PipelineError(
                 "the transform file does not parse",
-                got=f"{path}, {first.location}: {first.message}",
+                got=f"{first.message} at {place_of(first.location, str(path))}",
                 where=file_where,
             ) from error
         if sequence not in known:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from bellrock.pipeline.naming import name_stages
 from bellrock.pipeline.stage import (
@@ -53,14 +54,12 @@ def canonical_text(stages: Sequence[Stage]) -> str:
     return "\n".join([show_pipeline(pipeline, transform_path=lambda _: "-"), *transforms])
 
 
-def _dump(document: object) -> str:
-    yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = None
+def _dump(document: Mapping[str, object]) -> str:
+    yaml = YAML()
     yaml.width = 100
-    yaml.sort_base_mapping_type_on_output = False
     yaml.indent(mapping=2, sequence=4, offset=2)
     stream = io.StringIO()
-    yaml.dump(document, stream)
+    yaml.dump(dict(document), stream)
     return stream.getvalue()
 
 
@@ -111,19 +110,19 @@ def _entry(stage: Stage, names: frozenset[str], path: TransformPath) -> dict[str
         case PassStage():
             return _pass_entry(stage)
         case ScheduleStage():
-            call = {"name": _text(stage.schedule), "options": _value(stage.options)}
+            call = _line(name=_text(stage.schedule), options=_value(stage.options))
             return {"schedule": call if stage.options else call["name"]}
         case TransformStage():
             return {"transform": _text(path(stage)), "sequence": _text(stage.sequence)}
         case SelectStage():
             motifs = "all" if stage.motifs is None else _value(stage.motifs)
-            return {"select": {"motifs": motifs, "by": _value(stage.by)}}
+            return {"select": _line(motifs=motifs, by=_value(stage.by))}
         case KernelsStage():
             return {"kernels": _entries(stage.stages, names, path)}
         case WhenStage():
             branches = {"then": stage.then, "else": stage.otherwise}
             inner = {key: _entries(each, names, path) for key, each in branches.items() if each}
-            return {"when": {"feature": _text(stage.feature)}, **inner}
+            return {"when": _line(feature=_text(stage.feature)), **inner}
         case GroupStage():
             raise AssertionError("a flattened pipeline has no groups")
 
@@ -139,11 +138,22 @@ def _pass_entry(stage: PassStage) -> dict[str, object]:
 
 
 def _value(value: OptionValue) -> object:
+    """Return a value as it is written: maps and lists on one line."""
     if isinstance(value, Mapping):
-        return {key: _value(inner) for key, inner in value.items()}
+        inner = CommentedMap({key: _value(each) for key, each in value.items()})
+        inner.fa.set_flow_style()
+        return inner
     if isinstance(value, list | tuple):
-        return [_value(inner) for inner in value]
+        items = CommentedSeq(_value(each) for each in value)
+        items.fa.set_flow_style()
+        return items
     return _text(value) if isinstance(value, str) else value
+
+
+def _line(**entries: object) -> CommentedMap:
+    line = CommentedMap(entries)
+    line.fa.set_flow_style()
+    return line
 
 
 def _text(value: str) -> str:

@@ -95,7 +95,11 @@ def read_source(path: Path) -> Source:
     if not isinstance(root, CommentedMap):
         raise PipelineError(
             "a pipeline is a YAML map",
-            got="an empty file" if root is None else type(_plain_scalar(root)).__name__,
+            got="an empty file"
+            if root is None
+            else "a list"
+            if isinstance(root, list)
+            else repr(root),
             where=f"{path}:1:1",
             hint="start it with `schema: 1`",
         )

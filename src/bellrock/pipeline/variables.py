@@ -12,8 +12,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bellrock.errors import PipelineError, UnknownNameError
+from bellrock.errors import PipelineError
 from bellrock.pipeline.descriptor import VariableSpec
+from bellrock.pipeline.invalid import unknown
 from bellrock.pipeline.source import Keys, Source, Value
 
 TARGET = "target."
@@ -38,10 +39,10 @@ class Scope:
         if name.startswith(TARGET):
             fact = name.removeprefix(TARGET)
             if fact not in self.facts:
-                raise _unknown("target fact", fact, self.facts, where)
+                raise unknown("target fact", fact, self.facts, where)
             return self.facts[fact]
         if name not in self.values:
-            raise _unknown("variable", name, self.values, where)
+            raise unknown("variable", name, self.values, where)
         self.used.add(name)
         return self.values[name]
 
@@ -100,6 +101,7 @@ def open_scope(
     given: Mapping[str, Value],
     facts: Mapping[str, Value],
     given_at: Mapping[str, str],
+    asked_at: str | None,
 ) -> Scope:
     """Give every declared variable its value.
 
@@ -108,29 +110,30 @@ def open_scope(
         declared: its variables; a default may use the target's facts and earlier variables.
         given: values from outside, which replace defaults.
         facts: of the target, by name without `target.`.
-        given_at: where each given value stands, for messages (may lack names).
+        given_at: where each given value stands, for messages.
+        asked_at: where the descriptor is included, if it is.
 
     Raises:
         PipelineError: a value has the wrong type, is not among the choices, or is missing.
     """
     for name in given:
         if name not in declared:
-            raise _unknown("variable", name, declared, given_at.get(name, source.path))
+            raise unknown("variable", name, declared, given_at[name])
     scope = Scope(source=source, values={}, facts=facts)
     for name, spec in declared.items():
         keys: Keys = ("variables", name, "default")
-        where = given_at.get(name, f"{source.path}, variable {name!r}")
+        where = source.where(keys)
         if name in given:
-            value = given[name]
+            value, where = given[name], given_at[name]
         elif spec.default is None:
             raise PipelineError(
-                f"the variable {name!r} needs a value",
+                f"the variable {name!r} has no default and is given no value",
                 allowed=spec.type,
-                where=source.where(("variables", name), key=True),
-                hint="it has no default",
+                where=asked_at or source.where(("variables", name), key=True),
+                hint="give it under `variables:`" if asked_at else f"use --set {name}=VALUE",
             )
         else:
-            value, where = scope.resolve(_default(spec), keys), source.where(keys)
+            value = scope.resolve(_default(spec), keys)
         scope.values[name] = typed(name, spec, value, where)
     return scope
 
@@ -167,7 +170,3 @@ def _default(spec: VariableSpec) -> Value:
 
 def _describe(value: Value) -> str:
     return f"{value!r} ({type(value).__name__})"
-
-
-def _unknown(kind: str, name: str, known: Mapping[str, object], where: object) -> PipelineError:
-    return PipelineError(*UnknownNameError(kind, name, known, where=where).args)
