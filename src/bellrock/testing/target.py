@@ -7,6 +7,7 @@ that computes nothing (a model of a device, a null target); the second adds righ
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ClassVar
@@ -15,7 +16,8 @@ import numpy as np
 import pytest
 
 from bellrock.compiler import Compiled, compile_payload
-from bellrock.errors import SelectionError
+from bellrock.errors import BellrockError
+from bellrock.params.knobs import Knobs
 from bellrock.payload import DType
 from bellrock.payload.motif import Motif
 from bellrock.pipeline.load import list_pipelines
@@ -78,17 +80,28 @@ class TargetContract:
 
     def test_default_choices_are_legal_for_any_shape(self, target: Target) -> None:
         """A pipeline always runs without parameters: odd, prime and unit sizes too."""
-        motifs = motifs_of(MATMUL, MATMUL_CHAIN, ELEMENTWISE)
+        motifs = _motifs()
         assert len(motifs) >= 4
         for motif in motifs:
-            target.check_choice(motif, target.default_choice(motif))
+            knobs, default = target.knobs(motif), target.default_choice(motif)
+            assert type(default) is (knobs or type(None))
+            if default is not None:
+                target.check_choice(motif, default)
+
+    def test_candidates_are_legal(self, target: Target) -> None:
+        """Tuners and cost models take them from the knobs and build each."""
+        for motif, knobs in _choosable(target):
+            for candidate in itertools.islice(knobs.candidates(motif, target.facts()), 50):
+                target.check_choice(motif, candidate)
 
     def test_unknown_parameters_are_refused(self, target: Target) -> None:
         """A misspelt row of a lock file must not pass silently."""
-        motif = _contraction()
-        choice = {**target.default_choice(motif), "no_such_parameter": 1}
-        with pytest.raises(SelectionError, match="no_such_parameter"):
-            target.check_choice(motif, choice)
+        for motif, knobs in _choosable(target):
+            default = target.default_choice(motif)
+            assert default is not None
+            row = {**default.to_mapping(), "no_such_parameter": 1}
+            with pytest.raises(BellrockError, match="no_such_parameter"):
+                knobs.from_mapping(row)
 
     def test_artifact_is_code_with_an_entry(self, compiled: Compiled) -> None:
         """An artifact can be stored and loaded in another process: it is bytes and names."""
@@ -153,8 +166,14 @@ class ComputingTargetContract(TargetContract):
         assert np.allclose(load(compiled)((a,))[0], np.exp(a) + a, atol=self.tolerance)
 
 
-def _contraction() -> Motif:
-    return next(motif for motif in motifs_of(MATMUL) if motif.kind == "contraction")
+def _motifs() -> list[Motif]:
+    return motifs_of(MATMUL, MATMUL_CHAIN, ELEMENTWISE)
+
+
+def _choosable(target: Target) -> list[tuple[Motif, type[Knobs]]]:
+    """The motifs that the target has parameters for, with the class of each's parameters."""
+    pairs = ((motif, target.knobs(motif)) for motif in _motifs())
+    return [(motif, knobs) for motif, knobs in pairs if knobs is not None]
 
 
 def _random(*shape: int, seed: int) -> np.ndarray:
