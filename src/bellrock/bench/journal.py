@@ -75,6 +75,10 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         """Close the file."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
         if self._file is not None:
             self._file.close()
 

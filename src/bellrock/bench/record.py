@@ -13,8 +13,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from bellrock.bench.suite_file import OverrideValue
 from bellrock.errors import RecordError
 
 SCHEMA = 1
@@ -51,7 +52,7 @@ class ProblemInfo(_Part):
     source: str
     """Path of the file as the caller named it."""
     sha256: str
-    overrides: dict[str, JsonValue] = {}
+    overrides: dict[str, OverrideValue] = {}
     tags: tuple[str, ...] = ()
 
 
@@ -105,15 +106,40 @@ class ErrorInfo(_Part):
     trials: int
 
 
-class VerdictInfo(_Part):
-    """What the checker says of itself on this problem."""
+class MutantInfo(_Part):
+    """What the checker said of one wrong answer made on purpose."""
 
-    mutants_tried: tuple[str, ...] = ()
-    insensitive_to: tuple[str, ...] = ()
-    """Mutants that this problem cannot tell from the right answer."""
-    accepted_mutants: tuple[str, ...] = ()
-    """Mutants that should have been rejected and were not: a defect of the checker."""
+    name: str
+    rejected: bool
+    able: bool
+    """False: the problem itself cannot tell this mutant apart, for the reason given."""
+    value: float
+    """Its error over the budget; NaN where it could not be made."""
+    eager_ratio: float
+    reason: str = ""
+
+
+class VerdictInfo(_Part):
+    """How the answer was judged, and what the checker says of itself on this problem."""
+
+    reference: str
+    """Width of the reference, e.g. `f64`."""
+    distributions: tuple[str, ...] = ()
+    randomised: bool = False
+    """Whether statistics were randomised because outputs collapsed."""
+    eager_value: float
+    """PyTorch's own error in the tested dtype, over the same budget."""
+    insensitive: tuple[str, ...] = ()
+    """What this problem cannot tell apart, each with its reason."""
+    mutants: tuple[MutantInfo, ...] = ()
     notes: tuple[str, ...] = ()
+    message: str = ""
+    seconds: float
+
+    @property
+    def accepted_mutants(self) -> tuple[str, ...]:
+        """Mutants that could have been rejected and were not: a defect of the checker."""
+        return tuple(m.name for m in self.mutants if m.able and not m.rejected)
 
 
 class TimeInfo(_Part):
@@ -178,6 +204,17 @@ class KernelRow(_Part):
     cached: bool
 
 
+class ChoiceRow(_Part):
+    """One choice, as in a lock file (see `bellrock.params.lock.LockRow`)."""
+
+    motif: str
+    by: str
+    knobs: str
+    parameters: dict[str, bool | int | str | tuple[int, ...]] = {}
+    predicted_seconds: float | None = None
+    measured_seconds: float | None = None
+
+
 class MachineInfo(_Part):
     """Where it was measured."""
 
@@ -228,8 +265,7 @@ class Record(_Part):
     """Arguments and results, each once."""
     roofline: RooflineInfo | None = None
     kernels: tuple[KernelRow, ...] = ()
-    choices: tuple[dict[str, JsonValue], ...] = ()
-    """Rows as in a lock file."""
+    choices: tuple[ChoiceRow, ...] = ()
     warnings: tuple[str, ...] = ()
     toolchain: dict[str, str] = {}
     machine: MachineInfo | None = None

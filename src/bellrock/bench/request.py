@@ -29,6 +29,8 @@ class Request(BaseModel):
     pipeline: str | None = None
     lock: Path | None = None
     against: tuple[str, ...] = ("eager", "inductor")
+    tolerance: float | None = None
+    """Error allowed, relative to the results' spread, instead of the computed budget."""
     lost: dict[str, FailureInfo] = {}
     """Baselines that took an earlier process of this problem down; not tried again."""
     check_only: bool = False

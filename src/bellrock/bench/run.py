@@ -15,43 +15,20 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 import psutil
-from pydantic import JsonValue
 
 from bellrock.bench.ending import settle
 from bellrock.bench.journal import Journal
 from bellrock.bench.machine import available_cores
 from bellrock.bench.record import FailureInfo, ProblemInfo, Record, Status
 from bellrock.bench.request import Notebook, Request
+from bellrock.bench.suite import SuiteEntry
+from bellrock.bench.suite_file import OverrideValue
 from bellrock.bench.workers import Workers, notebook_folder, scratch_folder
 from bellrock.bench.zygote import Order
 
 JOB = "bellrock.bench.job:run_job"
 PRELOAD = ("bellrock.bench.preload",)
 TICK_SECONDS = 0.25
-
-
-class Entry(Protocol):
-    """One problem of a suite (see `bellrock.bench.suite.SuiteEntry`)."""
-
-    @property
-    def path(self) -> Path:
-        """The problem file."""
-        ...
-
-    @property
-    def name(self) -> str:
-        """As in the report; unique in the suite."""
-        ...
-
-    @property
-    def overrides(self) -> Mapping[str, JsonValue]:
-        """Module globals that are set before inputs are made."""
-        ...
-
-    @property
-    def tags(self) -> Sequence[str]:
-        """For grouping."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,7 +39,7 @@ class Options:
     dtype: str = "f32"
     seed: int = 0
     against: tuple[str, ...] = ("eager", "inductor")
-    overrides: Mapping[str, JsonValue] = field(default_factory=dict)
+    overrides: Mapping[str, OverrideValue] = field(default_factory=dict)
     """On top of each problem's own."""
     pipeline: str | None = None
     lock: Path | None = None
@@ -106,13 +83,13 @@ class Run:
 
 
 def bench(
-    entries: Sequence[Entry],
+    entries: Sequence[SuiteEntry],
     options: Options,
     *,
     observer: Observer,
     journal: Journal | None = None,
-    job: str = JOB,
-    preload: Sequence[str] = PRELOAD,
+    job: str | None = None,
+    preload: Sequence[str] | None = None,
 ) -> Run:
     """Run problems, each in a process of its own.
 
@@ -121,8 +98,8 @@ def bench(
         options: how.
         observer: told of the progress.
         journal: where records are kept; those in it already are not made again.
-        job: dotted name of what the child does.
-        preload: modules the children start with.
+        job: dotted name of what the child does; None: `JOB`.
+        preload: modules the children start with; None: `PRELOAD`.
 
     Raises:
         BenchError: no child can be started, or a record cannot be written.
@@ -133,7 +110,11 @@ def bench(
     environment = {"OMP_NUM_THREADS": str(_threads(options))}
     with (
         scratch_folder() as scratch,
-        Workers(job=job, preload=preload, environment=environment) as workers,
+        Workers(
+            job=job or JOB,
+            preload=PRELOAD if preload is None else preload,
+            environment=environment,
+        ) as workers,
     ):
         try:
             driver.work(requests, workers, Path(scratch))
@@ -200,7 +181,7 @@ class _Driver:
         self.observer.ended(record)
 
 
-def _request(entry: Entry, options: Options) -> Request:
+def _request(entry: SuiteEntry, options: Options) -> Request:
     return Request(
         problem=ProblemInfo(
             name=entry.name, source=str(entry.path), sha256=_sha256(entry.path),
@@ -210,7 +191,7 @@ def _request(entry: Entry, options: Options) -> Request:
         seed=options.seed, pipeline=options.pipeline, lock=options.lock,
         against=() if options.check_only else options.against,
         check_only=options.check_only, mutants=options.mutants, mode=options.mode,
-        threads=_threads(options), min_runs=options.min_runs,
+        tolerance=entry.tolerance, threads=_threads(options), min_runs=options.min_runs,
         time_limit_seconds=options.time_limit_seconds, neighbours=options.jobs - 1,
         cache_dir=options.cache_dir,
     )  # fmt: skip

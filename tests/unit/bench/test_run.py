@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -14,17 +13,10 @@ import pytest
 from bellrock.bench.journal import Journal
 from bellrock.bench.record import Record, Status, read_records
 from bellrock.bench.run import Options, Run, bench
+from bellrock.bench.suite import SuiteEntry
 from bellrock.errors import BenchError
 
 JOB = "fake_jobs:by_name"
-
-
-@dataclass(frozen=True)
-class Entry:
-    name: str
-    path: Path
-    overrides: Mapping[str, object] = field(default_factory=dict)
-    tags: tuple[str, ...] = ()
 
 
 class Watcher:
@@ -60,7 +52,7 @@ def run(tmp_path: Path):
         for name in names:
             path = tmp_path / f"{name}.py"
             path.write_text(f"# {name}\n")
-            entries.append(Entry(name=name, path=path))
+            entries.append(SuiteEntry(name=name, path=path))
         options = Options(**{"check_only": True, **more})
         watcher = watcher or Watcher()
         result = bench(
@@ -141,7 +133,7 @@ def test_a_baseline_that_crashes_costs_only_itself(run) -> None:
 
 def test_a_missing_file_is_a_row(run, tmp_path: Path) -> None:
     watcher = Watcher()
-    entry = Entry(name="good", path=tmp_path / "absent.py")
+    entry = SuiteEntry(name="good", path=tmp_path / "absent.py")
     result = bench([entry], Options(), observer=watcher, job=JOB, preload=())
     assert _status(result) == {"good": Status.IMPORT_FAILED}
     assert "absent.py" in result.records[0].failure.message
@@ -182,8 +174,8 @@ def test_another_dtype_is_another_measurement(run, tmp_path: Path) -> None:
 
 
 def test_a_preload_that_fails_is_one_error() -> None:
-    entry = Entry(name="good", path=Path(__file__))
-    with pytest.raises(BenchError, match="cannot start.*no_such_module"):
+    entry = SuiteEntry(name="good", path=Path(__file__))
+    with pytest.raises(BenchError, match=r"cannot start.*no_such_module"):
         bench([entry], Options(), observer=Watcher(), job=JOB, preload=("no_such_module",))
 
 
@@ -191,7 +183,7 @@ def test_the_driver_loads_neither_torch_nor_mlir() -> None:
     import subprocess
 
     code = (
-        "import sys, bellrock.bench.run;"
-        "sys.exit(any(m.partition('.')[0] in ('torch', 'torch_mlir', 'scipy') for m in sys.modules))"
+        "import sys, bellrock.bench.run; roots = {m.partition('.')[0] for m in sys.modules};"
+        "sys.exit(bool(roots & {'torch', 'torch_mlir', 'scipy'}))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

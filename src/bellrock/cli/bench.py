@@ -1,0 +1,220 @@
+"""`bellrock bench`: the main job. Problems in; a checked and timed verdict for each out."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Literal, NoReturn, TypeVar
+
+import click
+
+from bellrock.cli._values import Bytes, Names, parse_overrides
+from bellrock.payload.spec import DType
+
+if TYPE_CHECKING:
+    from bellrock.bench.journal import Journal
+    from bellrock.bench.record import Record
+    from bellrock.bench.run import Options, Run
+    from bellrock.bench.suite import SuiteEntry
+    from bellrock.cli._outputs import Outputs
+
+Decorated = TypeVar("Decorated", bound=Callable[..., object])
+
+INTERRUPTED = 130
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_OUT = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
+
+_WHAT = (
+    click.argument("paths", nargs=-1, required=True, metavar="PATH...",
+                   type=click.Path(path_type=Path)),
+    click.option("--target", default="cpu", show_default=True, help="Target to compile for."),
+    click.option("--dtype", default="f32", show_default=True,
+                 type=click.Choice([d.value for d in DType if d.is_float]),
+                 help="Element type of the model and of its floating-point inputs."),
+    click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE",
+                 help="Override a module global of each problem (repeatable)."),
+    click.option("--only", metavar="PATTERN", help="Only problems whose name has this in it."),
+    click.option("--sample", type=click.IntRange(min=1), metavar="N",
+                 help="Only N problems, drawn with --seed."),
+    click.option("--seed", type=int, default=0, show_default=True,
+                 help="Of the inputs and of --sample."),
+    click.option("--kernelbench", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+                 help="A KernelBench checkout, for suites that list its problems."),
+)  # fmt: skip
+_HOW = (
+    click.option("--pipeline", metavar="NAME|FILE", help="Pipeline instead of the target's own."),
+    click.option("--lock", type=_FILE, help="Choices to use, as written by --write-lock."),
+    click.option("--cache-dir", type=click.Path(path_type=Path, file_okay=False),
+                 help="Cache of compiled kernels instead of the user's."),
+    click.option("--check-only", is_flag=True, help="Compile and verify, without timing."),
+    click.option("--mutants", is_flag=True,
+                 help="Check the checker too: wrong answers must be rejected."),
+    click.option("--against", type=Names(), default="eager,inductor", show_default=True,
+                 help="Baselines, separated by commas; 'none' for none."),
+    click.option("--mode", type=click.Choice(["hot", "cold"]), default="hot", show_default=True,
+                 help="Time with the same buffers again, or with flushed caches."),
+    click.option("--threads", type=click.IntRange(min=1), metavar="N",
+                 help="Threads of each problem, ours and the baselines'  [default: all cores]"),
+    click.option("--min-runs", type=click.IntRange(min=2), default=15, show_default=True,
+                 metavar="N", help="Timed runs of each program at least."),
+    click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
+                 help="Problems at the same time; times are only good with one."),
+    click.option("--time-limit", type=click.FloatRange(min=0, min_open=True), default=600.0,
+                 show_default=True, metavar="SECONDS", help="Of each problem."),
+    click.option("--memory-limit", type=Bytes(), metavar="SIZE",
+                 help="Of each problem, e.g. 4GiB  [default: nine tenths of what is free]"),
+)  # fmt: skip
+_OUTPUT = (
+    click.option("--json", "json_path", type=_OUT, metavar="FILE",
+                 help="Append each record to FILE as it is made; '-' prints the records alone."),
+    click.option("--resume", is_flag=True, help="Go on with the --json file of an earlier run."),
+    click.option("--html", type=_OUT, metavar="FILE", help="Write a page with pictures."),
+    click.option("--csv", type=_OUT, metavar="FILE", help="Write a table."),
+    click.option("--markdown", type=_OUT, metavar="FILE", help="Write a table."),
+    click.option("--write-lock", type=_FILE, metavar="FILE", help="Write the choices made."),
+    click.option("--fail-below", type=click.FloatRange(min=0), metavar="RATIO",
+                 help="Fail if a speed-up is surely below RATIO (its whole interval is)."),
+)  # fmt: skip
+
+
+def _options(*groups: Sequence[Callable[[Decorated], Decorated]]) -> Callable[..., Decorated]:
+    def decorate(function: Decorated) -> Decorated:
+        for option in reversed([o for group in groups for o in group]):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+@click.command(
+    "bench",
+    help="""Import, compile, verify and time problems, and compare them with baselines.
+
+    PATH is a problem file, a folder of them, or a suite (.yaml). Each problem runs in a
+    process of its own: a crash, a hang or a lack of memory is a row of the report.
+
+    Exit codes: 0 all ok; 1 something is wrong, failed, or below --fail-below; 2 usage;
+    130 interrupted (what was measured is kept and reported).""",
+)
+@_options(_WHAT, _HOW, _OUTPUT)
+def command(
+    paths: tuple[Path, ...], target: str, dtype: str, overrides: tuple[str, ...],
+    only: str | None, sample: int | None, seed: int, kernelbench: Path | None,
+    pipeline: str | None, lock: Path | None, cache_dir: Path | None, check_only: bool,
+    mutants: bool, against: tuple[str, ...], mode: Literal["hot", "cold"], threads: int | None,
+    min_runs: int, jobs: int, time_limit: float, memory_limit: int | None,
+    json_path: Path | None, resume: bool, html: Path | None, csv: Path | None,
+    markdown: Path | None, write_lock: Path | None, fail_below: float | None,
+) -> int:  # fmt: skip
+    """Check everything that can be checked, run, report."""
+    from bellrock.bench.journal import probe
+    from bellrock.bench.run import Options
+    from bellrock.bench.suite import expand_paths
+    from bellrock.cli._outputs import Outputs
+
+    if resume and json_path is None:
+        raise click.UsageError("--resume needs the --json FILE of the run to go on with.")
+    options = Options(
+        target=target, dtype=dtype, seed=seed, against=against,
+        overrides=parse_overrides(overrides), pipeline=pipeline, lock=lock, cache_dir=cache_dir,
+        check_only=check_only, mutants=mutants, mode=mode, threads=threads, jobs=jobs,
+        min_runs=min_runs, time_limit_seconds=time_limit, memory_limit_bytes=memory_limit,
+    )  # fmt: skip
+    _check_names(options)
+    outputs = Outputs(html=html, csv=csv, markdown=markdown)
+    outputs.probe()
+    if write_lock is not None:
+        probe(write_lock)
+    entries = expand_paths(paths, kernelbench=kernelbench, only=only, sample=sample, seed=seed)
+    run = _measure(entries, options, json_path, resume=resume)
+    _report(run, outputs, json_path=json_path, write_lock=write_lock)
+    return INTERRUPTED if run.interrupted else _exit_code(run.records, fail_below)
+
+
+def _check_names(options: Options) -> None:
+    """Raise `UnknownNameError` before anything runs."""
+    from bellrock.bench.baseline import BASELINES
+    from bellrock.errors import UnknownNameError
+    from bellrock.params.lock import read_lock
+    from bellrock.target import TARGETS
+
+    for registry, names in ((TARGETS, (options.target,)), (BASELINES, options.against)):
+        for name in names:
+            if name not in registry.names():
+                raise UnknownNameError(registry.kind, name, registry.names())
+    if options.lock is not None:
+        read_lock(options.lock)
+
+
+def _measure(
+    entries: Sequence[SuiteEntry], options: Options, json_path: Path | None, *, resume: bool
+) -> Run:
+    from bellrock.bench.journal import Journal
+    from bellrock.bench.run import bench
+    from bellrock.cli._progress import ProgressDisplay
+
+    for entry in entries:
+        if entry.skip is not None:
+            click.echo(f"skipped {entry.name}: {entry.skip}", err=True)
+    wanted = [entry for entry in entries if entry.skip is None]
+    journal: Journal | None = Journal(json_path, resume=resume) if json_path else None
+    try:
+        with _ended_like_an_interrupt(), ProgressDisplay() as display:
+            return bench(wanted, options, observer=display, journal=journal)
+    finally:
+        if journal is not None:
+            journal.close()
+
+
+@contextmanager
+def _ended_like_an_interrupt() -> Iterator[None]:
+    """Let a request to end (SIGTERM) leave as much behind as Ctrl-C does."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _report(run: Run, outputs: Outputs, *, json_path: Path | None, write_lock: Path | None) -> None:
+    from rich.console import Console
+
+    from bellrock.cli._outputs import is_stdout
+    from bellrock.report.terminal import render
+
+    outputs.write(run.records)
+    if write_lock is not None:
+        _write_lock(run.records, write_lock)
+    taken = any(is_stdout(p) for p in (json_path, outputs.html, outputs.csv, outputs.markdown))
+    Console(stderr=taken, soft_wrap=False, highlight=False).print(render(run.records))
+
+
+def _write_lock(records: Sequence[Record], path: Path) -> None:
+    from bellrock.params.lock import Lock, LockRow
+
+    rows = {row.motif: row for record in records for row in record.choices}
+    targets = {record.target.name for record in records}
+    Lock(
+        rows=tuple(LockRow(**row.model_dump()) for row in rows.values()),
+        target=targets.pop() if len(targets) == 1 else "",
+    ).write(path)
+
+
+def _exit_code(records: Sequence[Record], fail_below: float | None) -> int:
+    from bellrock.bench.record import Status
+
+    if records and all(r.failure is not None and r.failure.stage == "load" for r in records):
+        return 2  # what the caller asked for does not exist or does not fit
+    wrong = any(r.status is not Status.OK for r in records)
+    fooled = any(r.verdict is not None and r.verdict.accepted_mutants for r in records)
+    slow = fail_below is not None and any(
+        s.ci95[1] < fail_below for r in records for s in r.speedup.values()
+    )
+    return int(wrong or fooled or slow)

@@ -1,0 +1,50 @@
+"""`bellrock compare`: two sets of records side by side, with significance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from bellrock.report.compare import Comparison
+
+_IN = click.Path(path_type=Path)
+
+
+@click.command(
+    "compare",
+    help="""Compare the records in BEFORE with those in AFTER, problem by problem.
+
+    The ratio is the time before over the time after: above one, it became faster. A
+    difference counts when it exceeds the noise of both runs, and what the baselines
+    themselves moved between them.
+
+    Exit codes: 0; 1 with --fail-below, if a problem is surely below it, or broke.""",
+)
+@click.argument("before", type=_IN)
+@click.argument("after", type=_IN)
+@click.option(
+    "--fail-below", type=click.FloatRange(min=0), metavar="RATIO",
+    help="Fail if a ratio is surely below RATIO, or a problem that was ok is not.",
+)  # fmt: skip
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead of a table.")
+def command(before: Path, after: Path, fail_below: float | None, as_csv: bool) -> int:
+    """Read, compare, print."""
+    from rich.console import Console
+
+    from bellrock.bench.record import read_records
+    from bellrock.report.compare import compare
+    from bellrock.report.comparison_table import render, to_csv
+
+    comparison = compare(read_records(before), read_records(after))
+    if as_csv:
+        click.echo(to_csv(comparison), nl=False)
+    else:
+        Console(highlight=False).print(render(comparison))
+    return int(fail_below is not None and _fails(comparison, fail_below))
+
+
+def _fails(comparison: Comparison, limit: float) -> bool:
+    return any(c.broke or (c.surely_below(limit)) for c in comparison.changes)
