@@ -16,7 +16,8 @@ lock files and tuners, and the list of all legal ones. Example:
 Names that a constraint may read: the fields; `rank` (number of loops), `loops`, `element_bytes`
 (of the accumulator); each of the motif's `dims` by name, and its `lists` (`<name>_sizes`); of the
 device `cores`, `vector_bits`, `vector_registers`, `lanes` (vector elements of the accumulator),
-its caches by level (`L1d`, `L2`, `L3`, in bytes; one of unknown size limits nothing). A constraint on a name that the motif or
+its caches by level (`L1d`, `L2`, `L3`, in bytes; one of unknown size limits nothing). A constraint
+on a name that the motif or
 device does not have is an error that says so.
 """
 

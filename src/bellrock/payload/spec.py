@@ -64,6 +64,8 @@ class Role(enum.StrEnum):
     """Why a tensor is at the door."""
 
     INPUT = "input"
+    RANDOM = "random"
+    """Random numbers that the model draws while it runs; drawn anew for each call."""
     PARAMETER = "parameter"
     BUFFER = "buffer"
     CONSTANT = "constant"
