@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from torch_mlir import ir
+
     from bellrock.params.cost import CostModel
     from bellrock.params.knobs import Knobs
     from bellrock.payload.motif import Motif
@@ -62,6 +64,17 @@ class KernelInfo:
     compile_seconds: float
     cached: bool
     """Whether it came from the cache."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Emitted:
+    """The code of one function, and what it turned out to be."""
+
+    code: bytes
+    vectorised: bool
+    """Whether vector arithmetic or vector memory access is in it."""
+    parallel: bool
+    """Whether it has a parallel region."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -119,14 +132,23 @@ class Target(abc.ABC):
         """Return what predicts the time of a choice, if the target has such a model."""
         return None
 
+    def schedules(self) -> tuple[str, ...]:
+        """Return the packages of schedules that only this target has."""
+        return ()
+
     @abc.abstractmethod
-    def emit(self, module_text: str, *, entry: str | None) -> bytes:
-        """Turn a fully lowered module (LLVM dialect, as text) into a relocatable object.
+    def emit(self, module: ir.Module, *, entry: str | None) -> Emitted:
+        """Turn a fully lowered module into target code.
 
         Args:
-            module_text: LLVM IR.
-            entry: symbol to wrap as a `void **` function (host), or None (kernel).
+            module: as the target's pipeline leaves it; must not be changed.
+            entry: function to make callable as `void (void **addresses)` (the host
+                function), or None (a kernel, called by the host function by its symbol).
         """
+
+    def entry_symbol(self) -> str:
+        """Return the symbol of the host function as `emit` makes it callable."""
+        return "bellrock_entry"
 
     @abc.abstractmethod
     def load(self, artifact: Artifact) -> Loaded:

@@ -1,1 +1,1 @@
-"""TODO."""
+"""The processor that Bellrock runs on, through LLVM."""

@@ -1,0 +1,275 @@
+"""Compiling: the pipeline of a target on a payload, and the cache around it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bellrock.compiler.cache import Cache, Entry, key_of
+from bellrock.compiler.compiled import Compiled, StageSeconds
+from bellrock.compiler.kernels import KernelCompiler
+from bellrock.compiler.schedules import schedules_of
+from bellrock.errors import CompileError
+from bellrock.params.lock import Lock, LockRow
+from bellrock.payload import Payload
+from bellrock.pipeline.environment import Environment, Snapshots
+from bellrock.pipeline.load import load_pipeline
+from bellrock.pipeline.show import canonical_text
+from bellrock.pipeline.stage import Pipeline, SelectStage
+from bellrock.schedule import schedule_names
+from bellrock.target import TARGETS
+from bellrock.target.base import Artifact, KernelInfo, Target
+from bellrock.toolchain import versions
+
+if TYPE_CHECKING:
+    from torch_mlir import ir
+
+    from bellrock.params.select import Selection
+
+WORKSPACE = "bellrock.workspace_bytes"
+
+
+@dataclass(slots=True)
+class _Choices:
+    """What selection stages chose, collected over a run."""
+
+    rows: list[LockRow] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def add(self, selection: Selection) -> None:
+        self.rows.extend(selection.rows)
+        self.warnings.extend(selection.warnings)
+
+
+def pipeline_for(
+    target_name: str,
+    pipeline: str | Path | None = None,
+    variables: Mapping[str, object] | None = None,
+) -> Pipeline:
+    """Load a pipeline as a target sees it.
+
+    Args:
+        target_name: whose pipelines, schedules and facts are meant.
+        pipeline: name or path; None is the target's default.
+        variables: values for its variables.
+
+    Raises:
+        UnknownNameError: no such target.
+        PipelineError: the descriptor is malformed.
+    """
+    from bellrock.params.select import SELECTORS
+    from bellrock.payload.motifs.base import MotifKind
+
+    target = TARGETS.get(target_name)
+    facts = target.facts()
+    return load_pipeline(
+        pipeline if pipeline is not None else target.default_pipeline(),
+        search=(target.pipelines(),),
+        variables=variables or {},
+        target_facts={
+            "vector_bits": facts.vector_bits,
+            "vector_registers": facts.vector_registers,
+            "cores": facts.cores,
+        },
+        schedules=schedule_names(target.schedules()),
+        selectors=SELECTORS.names(),
+        motifs=[str(kind) for kind in MotifKind],
+    )
+
+
+def environment_for(
+    target_name: str,
+    *,
+    lock: Lock | None = None,
+    snapshots: Snapshots | None = None,
+    cache: Cache | None = None,
+    jobs: int | None = None,
+) -> Environment:
+    """Return what the stages of a pipeline need of a target (for `bellrock opt`)."""
+    target = TARGETS.get(target_name)
+    kernels = KernelCompiler(
+        target=target, cache=cache, jobs=jobs or _cores(), snapshots=snapshots or Snapshots()
+    )
+    return _environment(target, kernels, _Choices(), lock)
+
+
+def _environment(
+    target: Target, kernels: KernelCompiler, choices: _Choices, lock: Lock | None
+) -> Environment:
+    def select(module: ir.Module, stage: SelectStage) -> None:
+        from bellrock.params.select import select_all
+
+        choices.add(
+            select_all(
+                module,
+                by=stage.by,
+                target=target,
+                motifs="all" if stage.motifs is None else stage.motifs,
+                lock=lock,
+            )
+        )
+
+    return Environment(
+        features=target.facts().features,
+        schedule=schedules_of(target),
+        select=select,
+        kernels=kernels.run,
+        snapshots=kernels.snapshots,
+        target=target.name,
+        lock=lock.text() if lock is not None else None,
+    )
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+
+
+def compile_payload(
+    payload: Payload,
+    *,
+    target: str = "cpu",
+    pipeline: str | Path | None = None,
+    lock: Lock | None = None,
+    variables: Mapping[str, object] | None = None,
+    cache_dir: Path | None = None,
+    use_cache: bool = True,
+    jobs: int | None = None,
+    snapshots: Snapshots | None = None,
+) -> Compiled:
+    """Compile a payload for a target.
+
+    Args:
+        payload: imported only if the cache does not have the program.
+        target: name.
+        pipeline: name or path of a descriptor; None is the target's default.
+        lock: choices to use again.
+        variables: values for the pipeline's variables.
+        cache_dir: folder of the cache; None is the user's.
+        use_cache: False compiles everything anew and stores nothing.
+        jobs: processes that may compile at once; None is one for each core.
+        snapshots: what to print and dump on the way; the program is then compiled anew.
+
+    Raises:
+        BellrockError: as the steps raise it: import, pipeline, selection, code generation.
+    """
+    start = time.perf_counter()
+    loaded = pipeline_for(target, pipeline, variables)
+    plugin = TARGETS.get(target)
+    cache = Cache(cache_dir) if use_cache else None
+    key = key_of(
+        "program", payload.fingerprint, target, sorted(plugin.facts().features),
+        str(plugin.facts().cores), canonical_text(loaded.stages), lock.text() if lock else "",
+    )  # fmt: skip
+    if cache is not None and snapshots is None:
+        entry = cache.get(key)
+        if entry is not None:
+            return _from_entry(entry, payload, target, start)
+    compiled = _compile(payload, plugin, loaded, lock, cache, jobs, snapshots, start)
+    if cache is not None:
+        cache.put(key, _to_entry(compiled))
+    return compiled
+
+
+def _compile(
+    payload: Payload,
+    target: Target,
+    pipeline: Pipeline,
+    lock: Lock | None,
+    cache: Cache | None,
+    jobs: int | None,
+    snapshots: Snapshots | None,
+    start: float,
+) -> Compiled:
+    from torch_mlir import ir
+
+    from bellrock.dialects import register
+    from bellrock.pipeline.driver import run_pipeline
+
+    text = payload.text()
+    imported = time.perf_counter()
+    kernels = KernelCompiler(
+        target=target, cache=cache, jobs=jobs or _cores(), snapshots=snapshots or Snapshots()
+    )
+    choices = _Choices()
+    context = ir.Context()
+    register(context)
+    with context, ir.Location.unknown(context):
+        module = ir.Module.parse(text)
+        result = run_pipeline(pipeline, module, _environment(target, kernels, choices, lock))
+        lowered = time.perf_counter()
+        host = target.emit(module, entry=payload.entry)
+        workspace = _workspace_bytes(module, payload.entry)
+    done = time.perf_counter()
+    stages = [StageSeconds(name="import", seconds=imported - start)]
+    stages += [StageSeconds(name=s.name, seconds=s.seconds) for s in result.stages]
+    stages.append(StageSeconds(name="host-code", seconds=done - lowered))
+    return Compiled(
+        payload=payload,
+        target=target.name,
+        artifact=Artifact(
+            objects=(host.code, *kernels.code),
+            entry=target.entry_symbol(),
+            workspace_bytes=workspace,
+        ),
+        choices=tuple(choices.rows),
+        kernels=tuple(kernels.infos),
+        stages=tuple(stages),
+        compile_seconds=done - start,
+        cached=False,
+        warnings=tuple(choices.warnings),
+        toolchain=versions(),
+    )
+
+
+def _workspace_bytes(module: ir.Module, entry: str) -> int:
+    """Read the size that `plan-memory` has put on the entry function."""
+    from torch_mlir import ir
+
+    for op in module.body.operations:
+        attributes = op.operation.attributes
+        if "sym_name" in attributes and ir.StringAttr(attributes["sym_name"]).value == entry:
+            if WORKSPACE in attributes:
+                return ir.IntegerAttr(attributes[WORKSPACE]).value
+            return 0
+    raise CompileError("the pipeline left no entry function", got=f"no {entry!r}")
+
+
+def _to_entry(compiled: Compiled) -> Entry:
+    return Entry(
+        description={
+            "workspace_bytes": compiled.artifact.workspace_bytes,
+            "entry": compiled.artifact.entry,
+            "kernels": [asdict(k) for k in compiled.kernels],
+            "choices": compiled.lock().text(),
+            "warnings": list(compiled.warnings),
+            "toolchain": dict(compiled.toolchain),
+        },
+        code=compiled.artifact.objects,
+    )
+
+
+def _from_entry(entry: Entry, payload: Payload, target: str, start: float) -> Compiled:
+    from bellrock.params.lock import parse_lock
+
+    about = entry.description
+    seconds = time.perf_counter() - start
+    return Compiled(
+        payload=payload,
+        target=target,
+        artifact=Artifact(
+            objects=entry.code,
+            entry=str(about["entry"]),
+            workspace_bytes=int(str(about["workspace_bytes"])),
+        ),
+        choices=parse_lock(str(about["choices"]), source="the compile cache").rows,
+        kernels=tuple(KernelInfo(**{**k, "cached": True}) for k in about["kernels"]),  # type: ignore[attr-defined]
+        stages=(StageSeconds(name="cache", seconds=seconds),),
+        compile_seconds=seconds,
+        cached=True,
+        warnings=tuple(about["warnings"]),  # type: ignore[arg-type]
+        toolchain=dict(about["toolchain"]),  # type: ignore[call-overload]
+    )

@@ -1,0 +1,129 @@
+"""Destination-passing style for the host function, as four transform ops.
+
+Missing upstream: each makes explicit, on tensors, where a value has to end up, so that
+one-shot bufferisation never allocates a result and never returns a buffer from a loop.
+
+`fill_splats`:           constant dense<0.0>       ->  fill an empty tensor with 0.0
+`copy_inserted_slices`:  insert_slice %x into %d   ->  copy %x into a slice of %d, insert it
+                         (the copy is a linalg op: it can be tiled, fused and outlined)
+`settle_loop_carries`:   scf.yield %new            ->  scf.yield (%new materialised in the
+                         loop's own buffer of that value)
+`return_in_arguments`:   func @main(args) -> r     ->  func @main(args, out) -> r, where r is
+                         materialised in out
+"""
+
+# No postponed annotations here: the dialect reads the field types from them.
+from torch_mlir import ir
+from torch_mlir.dialects import arith, bufferization, ext, linalg, tensor, transform
+
+from bellrock.dialects.extension import Bellrock, attach_in_place, each_op
+
+
+class CopyInsertedSlicesOp(Bellrock.Operation, name="copy_inserted_slices"):
+    """Give every `tensor.insert_slice` below the handle's ops a source it can own."""
+
+    target: ext.Operand[transform.AnyOpType]
+
+    @classmethod
+    def attach(cls, context: ir.Context) -> None:
+        """Attach the interfaces in one context."""
+        attach_in_place(cls, lambda op: each_op(op, "tensor.insert_slice", _copy_source), context)
+
+
+class FillSplatsOp(Bellrock.Operation, name="fill_splats"):
+    """Turn tensor constants of one repeated value into fills, which can own their buffer."""
+
+    target: ext.Operand[transform.AnyOpType]
+
+    @classmethod
+    def attach(cls, context: ir.Context) -> None:
+        """Attach the interfaces in one context."""
+        attach_in_place(cls, lambda op: each_op(op, "arith.constant", _fill_splat), context)
+
+
+class SettleLoopCarriesOp(Bellrock.Operation, name="settle_loop_carries"):
+    """Make every tensor that an `scf.for` carries stay in one buffer."""
+
+    target: ext.Operand[transform.AnyOpType]
+
+    @classmethod
+    def attach(cls, context: ir.Context) -> None:
+        """Attach the interfaces in one context."""
+        attach_in_place(cls, lambda op: each_op(op, "scf.for", _settle), context)
+
+
+class ReturnInArgumentsOp(Bellrock.Operation, name="return_in_arguments"):
+    """Append one destination argument per result to each of the handle's functions."""
+
+    target: ext.Operand[transform.AnyOpType]
+
+    @classmethod
+    def attach(cls, context: ir.Context) -> None:
+        """Attach the interfaces in one context."""
+        attach_in_place(cls, return_in_arguments, context)
+
+
+def _copy_source(op: ir.Operation) -> None:
+    source = op.operands[0]
+    owner = source.owner
+    if not isinstance(owner, ir.Block) and owner.operation.name == "linalg.copy":
+        return
+    view = op.opview  # the typed view gives offsets, sizes and strides
+    with ir.InsertionPoint(op):
+        kept = tensor.ExtractSliceOp(
+            source.type, view.dest, list(view.offsets), list(view.sizes), list(view.strides),
+            view.static_offsets, view.static_sizes, view.static_strides,
+        ).result  # fmt: skip
+        copied = linalg.copy(source, outs=[kept])
+    op.operands[0] = copied
+
+
+def _fill_splat(op: ir.Operation) -> None:
+    value = op.attributes["value"]
+    if not (isinstance(value, ir.DenseElementsAttr) and value.is_splat):
+        return
+    kind = op.results[0].type
+    if not isinstance(kind, ir.RankedTensorType):
+        return
+    scalar = arith.ConstantOp(kind.element_type, value.get_splat_value()).result
+    empty = tensor.EmptyOp(list(kind.shape), kind.element_type).result
+    op.results[0].replace_all_uses_with(linalg.fill(scalar, outs=[empty]))
+    op.erase()
+
+
+def _settle(op: ir.Operation) -> None:
+    block = op.regions[0].blocks[0]
+    carried = list(block.arguments)[1:]
+    terminator = list(block.operations)[-1].operation
+    for i, (value, own) in enumerate(zip(terminator.operands, carried, strict=True)):
+        if isinstance(value.type, ir.RankedTensorType) and value != own:
+            with ir.InsertionPoint(terminator):
+                terminator.operands[i] = _materialise(value, own)
+
+
+def _materialise(value: ir.Value, destination: ir.Value) -> ir.Value:
+    return bufferization.MaterializeInDestinationOp(
+        value.type, value, destination
+    ).results[0]
+
+
+def return_in_arguments(function: ir.Operation) -> None:
+    """Append destinations for a function's tensor results (see the module's docstring)."""
+    kind = ir.FunctionType(ir.TypeAttr(function.attributes["function_type"]).value)
+    block = function.regions[0].blocks[0]
+    terminator = list(block.operations)[-1].operation
+    inputs, results = list(kind.inputs), list(kind.results)
+    with function.location:
+        for i, value in enumerate(list(terminator.operands)):
+            if not isinstance(value.type, ir.RankedTensorType):
+                continue
+            out = block.add_argument(value.type, function.location)
+            inputs.append(value.type)
+            with ir.InsertionPoint(terminator):
+                terminator.operands[i] = _materialise(value, out)
+    function.attributes["function_type"] = ir.TypeAttr.get(
+        ir.FunctionType.get(inputs, results, function.context)
+    )
+
+
+OPS = (FillSplatsOp, CopyInsertedSlicesOp, SettleLoopCarriesOp, ReturnInArgumentsOp)

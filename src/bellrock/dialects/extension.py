@@ -1,0 +1,118 @@
+"""The extension dialect itself: how an op of ours is declared and loaded.
+
+Flows in: op classes from the other files of this room. Flows out: `load_extension`, which
+loads the dialect into one context, and `TransformOp` mix-ins that give an op its
+transform and memory-effect interfaces.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from torch_mlir import ir
+from torch_mlir.dialects import ext, transform
+from torch_mlir.dialects.transform import DiagnosedSilenceableFailure
+
+_LOCK = threading.Lock()
+
+
+class Bellrock(ext.Dialect, name="bellrock"):
+    """Namespace of all of our transform ops."""
+
+
+def module_op(operation: ir.Operation) -> ir.Operation:
+    """Return the outermost op around `operation` (the payload's module)."""
+    while operation.parent is not None:
+        operation = operation.parent
+    return operation
+
+
+def ops_named(root: ir.Operation, name: str) -> list[ir.Operation]:
+    """Return the ops of one name below `root` in the order of their text."""
+    found: list[ir.Operation] = []
+
+    def visit(op: ir.Operation) -> ir.WalkResult:
+        if op.name == name:
+            found.append(op)
+        return ir.WalkResult.ADVANCE
+
+    root.walk(visit)
+    return found
+
+
+def each_op(root: ir.Operation, name: str, rewrite: Callable[[ir.Operation], None]) -> None:
+    """Apply a rewrite to the ops of one name below `root`, inserting before each."""
+    for op in ops_named(root, name):
+        with ir.InsertionPoint(op), op.location:
+            rewrite(op)
+
+
+def attach_in_place(cls: Any, apply_to: Any, context: ir.Context) -> None:
+    """Give an op that edits its payload in place, and has no results, its interfaces.
+
+    Args:
+        cls: the op class; its only operand is the handle `target`.
+        apply_to: called as `apply_to(payload_op)` for each payload op of the handle.
+        context: where to attach.
+    """
+
+    class Apply(transform.TransformOpInterface):
+        @staticmethod
+        def apply(op: Any, rewriter: Any, results: Any, state: Any) -> Any:  # noqa: ARG004
+            for payload in state.get_payload_ops(op.target):
+                apply_to(payload.operation)
+            return DiagnosedSilenceableFailure.Success
+
+        @staticmethod
+        def allow_repeated_handle_operands(op: Any) -> bool:  # noqa: ARG004
+            return False
+
+    class Effects(ir.MemoryEffectsOpInterface):
+        @staticmethod
+        def get_effects(op: Any, effects: Any) -> None:
+            transform.only_reads_handle(op.op_operands, effects)
+            transform.modifies_payload(effects)
+
+    Apply.attach(cls.OPERATION_NAME, context=context)
+    Effects.attach(cls.OPERATION_NAME, context=context)
+
+
+def op_classes() -> Sequence[Any]:
+    """Return every op class of the dialect; importing them here keeps loading lazy."""
+    from bellrock.dialects import (
+        alias_scopes,
+        choice,
+        clamp_gathers,
+        destinations,
+        fold_movement,
+        kernel_loops,
+        outline_kernels,
+        plan_memory,
+        sequential_loops,
+    )
+
+    return (
+        *choice.OPS,
+        *clamp_gathers.OPS,
+        *alias_scopes.OPS,
+        *destinations.OPS,
+        *fold_movement.OPS,
+        *kernel_loops.OPS,
+        *outline_kernels.OPS,
+        *plan_memory.OPS,
+        *sequential_loops.OPS,
+    )
+
+
+def load_extension(context: ir.Context) -> None:
+    """Load the dialect and attach the interfaces of all of its ops, once per context."""
+    ops = op_classes()
+    with _LOCK, context, ir.Location.unknown(context):
+        try:
+            Bellrock.load()
+        except ext.DialectAlreadyLoadedError:
+            return
+        for op in ops:
+            op.attach(context)

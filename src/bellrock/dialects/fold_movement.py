@@ -1,0 +1,90 @@
+"""`transform.bellrock.fold_movement`: transposes and broadcasts go into their users' maps.
+
+Upstream folds a producer into an elementwise user, but into a contraction or a convolution
+only together with whatever it computes (which would be computed again for each use). This
+op folds pure data movement, which costs nothing there, and leaves arithmetic alone.
+
+Rewrite:
+    %t = linalg.generic {maps = [(i, j) -> (j, i), (i, j) -> (i, j)]} ins(%w) { yield %in }
+    %r = linalg.generic {maps = [..., (m, n, k) -> (k, n), ...]} ins(%x, %t)
+  ->
+    %r = linalg.generic {maps = [..., (m, n, k) -> (n, k), ...]} ins(%x, %w)
+
+Needs: generic form (`linalg-generalize-named-ops`) of the movement and of the user.
+"""
+
+# No postponed annotations here: the dialect reads the field types from them.
+from torch_mlir import ir
+from torch_mlir.dialects import ext, transform
+
+from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
+
+
+_MEMOISED = "linalg.memoized_indexing_maps"
+
+
+class FoldMovementOp(Bellrock.Operation, name="fold_movement"):
+    """Fold pure permutations and broadcasts below the handle's ops into generic users."""
+
+    target: ext.Operand[transform.AnyOpType]
+
+    @classmethod
+    def attach(cls, context: ir.Context) -> None:
+        """Attach the interfaces in one context."""
+        attach_in_place(cls, _fold, context)
+
+
+def _fold(root: ir.Operation) -> None:
+    for op in ops_named(root, "linalg.generic"):
+        # Generalisation memoises the maps; a stale copy would mislead passes that read it.
+        if _MEMOISED in op.attributes:
+            del op.attributes[_MEMOISED]
+        for i in range(_inputs(op)):
+            _fold_operand(op, i)
+
+
+def _inputs(op: ir.Operation) -> int:
+    return list(ir.DenseI32ArrayAttr(op.attributes["operandSegmentSizes"]))[0]
+
+
+def maps_of(op: ir.Operation) -> list[ir.AffineMap]:
+    """Return the indexing maps of a linalg.generic, inputs first."""
+    return [ir.AffineMapAttr(a).value for a in ir.ArrayAttr(op.attributes["indexing_maps"])]
+
+
+def is_movement(op: ir.Operation) -> bool:
+    """Whether a generic only moves its one input: identity output, projected input."""
+    if op.name != "linalg.generic" or _inputs(op) != 1 or len(op.operands) != 2:
+        return False
+    block = op.regions[0].blocks[0]
+    if len(list(block.operations)) != 1:
+        return False
+    source, result = maps_of(op)
+    return (
+        block.operations[0].operation.operands[0] == block.arguments[0]
+        and result == ir.AffineMap.get_identity(result.n_dims, result.context)
+        and source.is_projected_permutation
+    )
+
+
+def _fold_operand(op: ir.Operation, index: int) -> None:
+    """Replace operand `index` by the source of the movement that made it, repeatedly."""
+    while True:
+        producer = op.operands[index].owner
+        if not isinstance(producer, ir.OpView | ir.Operation):
+            return
+        producer = producer.operation
+        if not is_movement(producer):
+            return
+        maps = maps_of(op)
+        source = maps_of(producer)[0]
+        composed = [expr.compose(maps[index]) for expr in source.results]
+        count = maps[index].n_dims
+        maps[index] = ir.AffineMap.get(count, 0, composed, source.context)
+        op.operands[index] = producer.operands[0]
+        op.attributes["indexing_maps"] = ir.ArrayAttr.get(
+            [ir.AffineMapAttr.get(m) for m in maps], op.context
+        )
+
+
+OPS = (FoldMovementOp,)

@@ -1,0 +1,239 @@
+"""Which ops of a block make one kernel.
+
+Flows in: a block of the entry function (or of a loop in it) on tensors. Flows out: groups in
+the order in which they can be called, and the control ops whose bodies are grouped apart.
+
+Each op has one of four roles. *host*: reshapes, scalars, control. *kernel*: anything that
+computes or moves tensor elements. *cheap*: empties, fills, constants and slices, which every
+kernel that needs one makes for itself. *control*: a loop or branch with kernels inside.
+A kernel starts as one op; then an elementwise op joins the kernel whose result only it
+reads, and the maker of an op's initial value joins that op.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+from torch_mlir import ir
+
+from bellrock.dialects.fold_movement import maps_of
+
+
+class Role(enum.Enum):
+    """What an op is to the partition (see the module's docstring)."""
+
+    HOST = enum.auto()
+    KERNEL = enum.auto()
+    CHEAP = enum.auto()
+    CONTROL = enum.auto()
+
+
+@dataclass(slots=True, eq=False)
+class Group:
+    """The ops of one kernel, in program order; the last one is the root."""
+
+    ops: list[ir.Operation] = field(default_factory=list)
+    anchor: ir.Operation | None = None
+    """The op that the kernel is for: whose choice is used."""
+
+
+@dataclass(slots=True)
+class Grouping:
+    """All kernels of one block."""
+
+    groups: list[Group]
+    control: list[ir.Operation]
+
+
+_CHEAP = {"tensor.empty", "linalg.fill", "tensor.extract_slice"}
+_VIEWS = {"tensor.expand_shape", "tensor.collapse_shape", "tensor.cast"}
+_LOOPS = {"scf.for", "scf.while", "scf.if", "scf.forall"}
+_KERNEL_DIALECTS = ("linalg.", "tm_tensor.")
+_KERNEL_OPS = {"tensor.insert_slice", "tensor.pad", "tensor.generate", "tensor.gather",
+               "tensor.scatter", "tensor.concat"}  # fmt: skip
+
+
+def is_tensor(value: ir.Value) -> bool:
+    """Whether a value is a ranked tensor."""
+    return isinstance(value.type, ir.RankedTensorType)
+
+
+def defining_op(value: ir.Value) -> ir.Operation | None:
+    """Return the op that makes a value, or None for a block argument."""
+    owner = value.owner
+    return None if isinstance(owner, ir.Block) else owner.operation
+
+
+def role_of(op: ir.Operation) -> Role:
+    """Classify one op of a block."""
+    name = op.name
+    if name == "linalg.fill" and any(
+        u.owner.operation.name == "tensor.insert_slice" and u.operand_number == 1
+        for u in op.results[0].uses
+    ):
+        return Role.KERNEL  # the rest of a padded tensor: worth a parallel loop of its own
+    if name in _CHEAP or (name == "arith.constant" and not _is_large(op)):
+        return Role.CHEAP
+    if name in _LOOPS:
+        return Role.CONTROL if _has_kernels(op) else Role.KERNEL
+    if name in _KERNEL_OPS or name.startswith(_KERNEL_DIALECTS):
+        return Role.KERNEL
+    return Role.HOST
+
+
+def _is_large(op: ir.Operation) -> bool:
+    """Constants that stay data of the host: tensors whose elements differ."""
+    if not is_tensor(op.results[0]):
+        return False
+    value = op.attributes["value"]
+    return not (isinstance(value, ir.DenseElementsAttr) and value.is_splat)
+
+
+def _has_kernels(op: ir.Operation) -> bool:
+    found = False
+
+    def visit(nested: ir.Operation) -> ir.WalkResult:
+        nonlocal found
+        if nested != op and nested.name.startswith(_KERNEL_DIALECTS):
+            found = True
+            return ir.WalkResult.INTERRUPT
+        return ir.WalkResult.ADVANCE
+
+    op.walk(visit)
+    return found
+
+
+def iterators(op: ir.Operation) -> list[str]:
+    """Return the iterator types of a linalg.generic: "parallel" or "reduction"."""
+    return ["reduction" if "reduction" in str(a) else "parallel"
+            for a in ir.ArrayAttr(op.attributes["iterator_types"])]  # fmt: skip
+
+
+def is_elementwise(op: ir.Operation) -> bool:
+    """Whether a generic has parallel loops only, and an identity output."""
+    if op.name != "linalg.generic" or "reduction" in iterators(op):
+        return False
+    output = maps_of(op)[-1]
+    return output == ir.AffineMap.get_identity(output.n_dims, output.context)
+
+
+def init_index(op: ir.Operation) -> int:
+    """Return the number of inputs of a linalg op, which is where its inits start."""
+    return list(ir.DenseI32ArrayAttr(op.attributes["operandSegmentSizes"]))[0]
+
+
+def group_block(block: ir.Block) -> Grouping:
+    """Group the ops of a block into kernels.
+
+    Args:
+        block: its ops are left as they are.
+
+    Returns:
+        Groups in an order in which each only needs results of groups before it, if each
+        is put where its last op is.
+    """
+    ops = [o.operation for o in block.operations]
+    position = {op: i for i, op in enumerate(ops)}
+    roles = {op: role_of(op) for op in ops}
+    group_of: dict[ir.Operation, Group] = {}
+    for op in ops:
+        if roles[op] is Role.KERNEL or (roles[op] is Role.CHEAP and _leaves(op, roles)):
+            group_of[op] = Group(ops=[op], anchor=op)
+    for op in ops:
+        if op in group_of:
+            _join_producer(op, group_of, position)
+            _join_init(op, group_of, position)
+            _join_inserted(op, group_of, position)
+    unique = {id(g): g for g in group_of.values()}.values()
+    groups = sorted(unique, key=lambda g: position[g.ops[-1]])
+    return Grouping(groups=groups, control=[o for o in ops if roles[o] is Role.CONTROL])
+
+
+def _leaves(op: ir.Operation, roles: dict[ir.Operation, Role]) -> bool:
+    """Whether a cheap op's tensor is needed outside kernels, so that one has to make it."""
+    if op.name in ("tensor.empty", "arith.constant"):
+        return False
+    return any(roles.get(_in_block(u.owner, op), Role.HOST) in (Role.HOST, Role.CONTROL)
+               for u in op.results[0].uses)  # fmt: skip
+
+
+def _in_block(user: ir.OpView | ir.Operation, op: ir.Operation) -> ir.Operation:
+    """Return the ancestor of `user` that lies in the block of `op`."""
+    current = user.operation
+    while current.block != op.block:
+        parent = current.parent
+        assert parent is not None, "a use lies outside the block of its definition"
+        current = parent.operation
+    return current
+
+
+def _users(op: ir.Operation) -> list[ir.Operation]:
+    return [_in_block(u.owner, op) for r in op.results for u in r.uses]
+
+
+def _join_producer(
+    op: ir.Operation, group_of: dict[ir.Operation, Group], position: dict[ir.Operation, int]
+) -> None:
+    """Let an elementwise op join the kernel that makes one of its inputs."""
+    if not is_elementwise(op):
+        return
+    for i in range(init_index(op)):
+        producer = defining_op(op.operands[i])
+        if producer is None or producer not in group_of or producer.name != "linalg.generic":
+            continue
+        group = group_of[producer]
+        identity = maps_of(op)[i] == maps_of(op)[-1]
+        if (
+            identity
+            and group is not group_of[op]
+            and group.ops[-1] == producer
+            and len(producer.results) == 1
+            and all(user == op for user in _users(producer))
+            and maps_of(producer)[-1].is_projected_permutation
+        ):
+            _merge(group, group_of[op], group.anchor, group_of, position)
+            return
+
+
+def _join_init(
+    op: ir.Operation, group_of: dict[ir.Operation, Group], position: dict[ir.Operation, int]
+) -> None:
+    """Let the elementwise maker of an op's initial value join the op's kernel."""
+    if op.name != "linalg.generic":
+        return
+    maker = defining_op(op.operands[init_index(op)])
+    if (
+        maker is not None
+        and maker in group_of
+        and is_elementwise(maker)
+        and group_of[maker] is not group_of[op]
+        and group_of[maker].ops == [maker]
+        and all(user == op for user in _users(maker))
+    ):
+        _merge(group_of[maker], group_of[op], group_of[op].anchor, group_of, position)
+
+
+def _join_inserted(
+    op: ir.Operation, group_of: dict[ir.Operation, Group], position: dict[ir.Operation, int]
+) -> None:
+    """Let an insert_slice join the copy that fills its slice."""
+    if op.name != "tensor.insert_slice":
+        return
+    source = defining_op(op.operands[0])
+    if source is not None and source in group_of and all(u == op for u in _users(source)):
+        group = group_of[source]
+        if group.ops[-1] == source and source.name in ("linalg.copy", "linalg.generic"):
+            _merge(group, group_of[op], group.anchor, group_of, position)
+
+
+def _merge(
+    first: Group,
+    second: Group,
+    anchor: ir.Operation | None,
+    group_of: dict[ir.Operation, Group],
+    position: dict[ir.Operation, int],
+) -> None:
+    merged = Group(ops=sorted([*first.ops, *second.ops], key=lambda o: position[o]), anchor=anchor)
+    for op in merged.ops:
+        group_of[op] = merged

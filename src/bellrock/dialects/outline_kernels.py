@@ -1,0 +1,52 @@
+"""`transform.bellrock.outline_kernels`: group the payload's ops into kernels, as functions.
+
+Missing upstream: `loop.outline` outlines what has been tiled already; here kernels are
+formed first, on untiled ops, so that equal ones merge before any work is spent on them
+(docs/design/0002). How ops are grouped is in `grouping`, how a group becomes a function in
+`outlining`.
+
+Rewrite:
+    %c = linalg.generic (contraction) ...; %r = linalg.generic (bias, relu) ins(%c, %b) ...
+  ->
+    %r = func.call @k_contraction_<hash>(%x, %w, %b, %empty)
+    func.func private @k_contraction_<hash>(...) attributes {bellrock.kernel} { ... }
+
+Leaves: in the entry function only calls, loops, reshapes, scalars and empty tensors.
+"""
+
+# No postponed annotations here: the dialect reads the field types from them.
+from torch_mlir import ir
+from torch_mlir.dialects import ext, transform
+
+from bellrock.dialects.extension import Bellrock, attach_in_place
+from bellrock.dialects.grouping import group_block
+from bellrock.dialects.outlining import Outliner
+
+
+class OutlineKernelsOp(Bellrock.Operation, name="outline_kernels"):
+    """Outline the kernels of the handle's functions (see the module's docstring)."""
+
+    target: ext.Operand[transform.AnyOpType]
+
+    @classmethod
+    def attach(cls, context: ir.Context) -> None:
+        """Attach the interfaces in one context."""
+        attach_in_place(cls, _outline, context)
+
+
+def _outline(function: ir.Operation) -> None:
+    outliner = Outliner(function.parent.operation)
+    _outline_block(function.regions[0].blocks[0], outliner)
+
+
+def _outline_block(block: ir.Block, outliner: Outliner) -> None:
+    grouping = group_block(block)
+    for nested in grouping.control:
+        for region in nested.regions:
+            for inner in region.blocks:
+                _outline_block(inner, outliner)
+    for group in grouping.groups:
+        outliner.outline(group)
+
+
+OPS = (OutlineKernelsOp,)

@@ -1,0 +1,261 @@
+"""How a group of ops becomes a kernel function and a call.
+
+Flows in: groups from `grouping`. Flows out: `func.func private @k_<motif>_<hash>` at the end
+of the module, in destination-passing style, and a call where the group's last op was.
+A kernel's arguments are the tensors and scalars that it reads, in order of first use, and
+then one destination per result that nothing outside provides.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+from torch_mlir import ir
+from torch_mlir.dialects import func, linalg, tensor
+
+from bellrock.dialects.grouping import Group, Role, defining_op, role_of
+from bellrock.errors import CompileError
+from bellrock.payload.motif import find_motif
+
+KERNEL = "bellrock.kernel"
+"""Attribute of a kernel function: the kind of its anchor's motif, e.g. "contraction"."""
+ANCHOR = "bellrock.anchor"
+"""Unit attribute of the op whose choice a kernel follows."""
+CHOICE = "bellrock.choice"
+
+
+class Outliner:
+    """Makes kernel functions in one module; equal kernels are made once."""
+
+    def __init__(self, module: ir.Operation) -> None:
+        """Outline into `module`, which may hold kernels already."""
+        self._module = module
+        self._known: set[str] = set()
+
+    def outline(self, group: Group) -> None:
+        """Replace a group's ops by a call of its kernel."""
+        root = group.ops[-1]
+        draft = _Draft(group)
+        block = self._module.regions[0].blocks[0]
+        with root.location, ir.InsertionPoint(block):
+            function = draft.function()
+        name = _name_of(function)
+        if name in self._known:
+            function.operation.erase()
+        else:
+            function.operation.attributes["sym_name"] = ir.StringAttr.get(name)
+            self._known.add(name)
+        with ir.InsertionPoint(root), root.location:
+            destinations = [
+                tensor.EmptyOp(list(t.shape), t.element_type).result for t in draft.destinations
+            ]
+            call = func.CallOp(
+                [v.type for v in draft.outputs],
+                ir.FlatSymbolRefAttr.get(name),
+                [*draft.inputs, *destinations],
+            )
+        for old, new in zip(draft.outputs, call.results, strict=True):
+            old.replace_all_uses_with(new)
+        for op in reversed(group.ops):
+            op.erase()
+
+
+def _name_of(function: func.FuncOp) -> str:
+    """Name a kernel by its motif and by the hash of its text."""
+    text = function.operation.get_asm(use_local_scope=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    motif = ir.StringAttr(function.operation.attributes[KERNEL]).value
+    return f"k_{motif.replace('-', '_')}_{digest}"
+
+
+def _motif_of(anchor: ir.Operation | None) -> str:
+    motif = None if anchor is None else find_motif(anchor)
+    return "other" if motif is None else str(motif.kind)
+
+
+def _captured(op: ir.Operation) -> Iterator[tuple[ir.Operation, int]]:
+    """Yield every operand, of an op or of ops inside it, as (op, operand number)."""
+    found: list[tuple[ir.Operation, int]] = []
+
+    def visit(nested: ir.Operation) -> ir.WalkResult:
+        found.extend((nested, i) for i in range(len(nested.operands)))
+        return ir.WalkResult.ADVANCE
+
+    op.walk(visit)
+    yield from found
+
+
+class _Draft:
+    """One kernel function under construction."""
+
+    def __init__(self, group: Group) -> None:
+        self._group = group
+        self._inside = set(group.ops)
+        self.inputs: list[ir.Value] = []
+        self.outputs = [r for op in group.ops for r in op.results if self._is_output(r)]
+        self.destinations: list[ir.RankedTensorType] = []
+        self._map: dict[ir.Value, ir.Value] = {}
+        self._empties: dict[ir.Operation, ir.Value] = {}
+
+    def _is_output(self, value: ir.Value) -> bool:
+        return any(self._owner_in_group(u.owner) is None for u in value.uses)
+
+    def _owner_in_group(self, user: ir.OpView | ir.Operation) -> ir.Operation | None:
+        """Return the group's op that is or contains `user`, or None."""
+        current: ir.Operation | None = user.operation
+        while current is not None:
+            if current in self._inside:
+                return current
+            parent = current.parent
+            current = None if parent is None else parent.operation
+        return None
+
+    def function(self) -> func.FuncOp:
+        """Build the function (under a provisional name) at the insertion point."""
+        self._collect_inputs()
+        function = func.FuncOp(
+            "kernel", ([v.type for v in self.inputs], [v.type for v in self.outputs]),
+            visibility="private",
+        )  # fmt: skip
+        function.attributes[KERNEL] = ir.StringAttr.get(_motif_of(self._group.anchor))
+        block = function.add_entry_block()
+        self._map.update(zip(self.inputs, block.arguments, strict=True))
+        with ir.InsertionPoint(block):
+            for op in self._group.ops:
+                self._clone(op)
+            results = [self._map[v] for v in self.outputs]
+            results = [self._settle(v, block) for v in results]
+            func.ReturnOp(results)
+        kind = ir.FunctionType.get(
+            [a.type for a in block.arguments], [v.type for v in self.outputs]
+        )
+        function.attributes["function_type"] = ir.TypeAttr.get(kind)
+        return function
+
+    def _collect_inputs(self) -> None:
+        """Find what comes from outside, looking through cheap ops, which are cloned."""
+        pending = [value for op in self._group.ops for value in self._outside(op)]
+        seen: set[ir.Value] = set()
+        for value in pending:
+            if value in seen:
+                continue
+            seen.add(value)
+            owner = defining_op(value)
+            if owner is not None and role_of(owner) is Role.CHEAP and owner not in self._inside:
+                pending.extend(self._outside(owner))
+            else:
+                self.inputs.append(value)
+
+    def _outside(self, op: ir.Operation) -> list[ir.Value]:
+        values: list[ir.Value] = []
+        for user, i in _captured(op):
+            value = user.operands[i]
+            owner = value.owner
+            inner = owner if isinstance(owner, ir.Block) else owner.operation.block
+            if self._is_inside(inner, op) or defining_op(value) in self._inside:
+                continue
+            values.append(value)
+        return values
+
+    @staticmethod
+    def _is_inside(block: ir.Block, op: ir.Operation) -> bool:
+        """Whether a block belongs to a region of `op`, at any depth."""
+        if block == op.block:
+            return False
+        current: ir.Operation | None = block.owner.operation
+        while current is not None:
+            if current == op:
+                return True
+            parent = current.parent
+            current = None if parent is None else parent.operation
+        return False
+
+    def _clone(self, op: ir.Operation) -> None:
+        replacements = [
+            (path, self._value(user.operands[i]))
+            for path, (user, i) in enumerate(_captured(op))
+            if user.operands[i] in self._map or self._is_cheap(user.operands[i])
+        ]
+        clone = op.clone()
+        spots = list(_captured(clone))
+        for path, new in replacements:
+            user, i = spots[path]
+            user.operands[i] = new
+        if op == self._group.anchor:
+            clone.attributes[ANCHOR] = ir.UnitAttr.get()
+        elif CHOICE in clone.attributes:
+            del clone.attributes[CHOICE]
+        if clone.name == "tensor.extract_slice" and op == self._group.ops[-1]:
+            self._map[op.results[0]] = self._copy(clone.results[0])
+            return
+        self._map.update(zip(op.results, clone.results, strict=True))
+
+    @staticmethod
+    def _copy(value: ir.Value) -> ir.Value:
+        """Copy a slice that leaves the kernel into a tensor of its own."""
+        empty = tensor.EmptyOp(list(value.type.shape), value.type.element_type).result
+        copied = linalg.copy(value, outs=[empty])
+        copied.owner.operation.attributes[ANCHOR] = ir.UnitAttr.get()
+        return copied
+
+    def _is_cheap(self, value: ir.Value) -> bool:
+        owner = defining_op(value)
+        return (
+            owner is not None
+            and owner not in self._inside
+            and value not in self._map
+            and role_of(owner) is Role.CHEAP
+        )
+
+    def _value(self, value: ir.Value) -> ir.Value:
+        """Return the kernel's own form of a value; cheap makers are cloned per use."""
+        if value in self._map:
+            return self._map[value]
+        owner = defining_op(value)
+        assert owner is not None, "block arguments are inputs"
+        operands = [self._value(v) for v in owner.operands]
+        clone = owner.clone()
+        for i, new in enumerate(operands):
+            clone.operands[i] = new
+        return clone.results[0]
+
+    def _settle(self, value: ir.Value, block: ir.Block) -> ir.Value:
+        """Make an empty tensor, at the bottom of a result's chain, a destination argument."""
+        current = value
+        while True:
+            owner = defining_op(current)
+            if owner is None:
+                return value
+            if owner.name == "tensor.empty":
+                argument = block.add_argument(current.type, owner.location)
+                current.replace_all_uses_with(argument)
+                owner.erase()
+                self.destinations.append(ir.RankedTensorType(argument.type))
+                return value
+            current = destination_of(owner, current)
+
+
+def destination_of(op: ir.Operation, result: ir.Value) -> ir.Value:
+    """Return the operand that a destination-passing op writes a result into."""
+    number = ir.OpResult(result).result_number
+    name = op.name
+    if name == "tensor.insert_slice":
+        return op.operands[1]
+    if name == "tensor.insert":
+        return op.operands[1]
+    if name == "scf.for":
+        return op.operands[3 + number]
+    if name == "tm_tensor.scan":
+        return op.operands[1 + number]
+    if name == "tm_tensor.scatter":
+        return op.operands[2]
+    if name == "scf.forall":
+        return op.operands[len(op.operands) - len(op.results) + number]
+    if name.startswith("linalg."):
+        return op.operands[len(op.operands) - len(op.results) + number]
+    if name == "tensor.extract_slice":
+        return op.operands[0]
+    if name == "bufferization.materialize_in_destination":
+        return op.operands[1]
+    raise CompileError("an op in a kernel has no known destination", got=name, where=op.location)

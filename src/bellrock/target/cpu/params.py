@@ -1,0 +1,126 @@
+"""What can be chosen for a kernel on the processor, and choices that fit any shape.
+
+Flows in: a motif. Flows out: `BlockKnobs`: how its parallel loops are cut into blocks, which
+the cores share, and in which order the loops of a block run.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from bellrock.errors import SelectionError
+from bellrock.params.constraint import Constraint
+from bellrock.params.knobs import Knobs, knob
+from bellrock.payload.motifs.base import Motif, MotifKind
+from bellrock.target.base import Facts
+
+BLOCKS_PER_CORE = 8
+"""Blocks to aim at for each core, so that a slow core can be waited for only briefly."""
+SERIAL_ITERATIONS = 8192
+"""Below this many innermost iterations, waking the other cores costs more than it gains
+(about 3 microseconds for a parallel region: notes of `docs/design/0004`)."""
+CONTRACTION_BLOCK = {"m": 32, "n": 256}
+"""Block of a contraction's result: rows that reuse one panel of B, and columns that keep a
+row of the result (1 KiB in f32) in the L1 cache."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BlockKnobs(Knobs, name="blocks"):
+    """Blocks of the iteration space."""
+
+    tile: tuple[int, ...] = knob(
+        unit="iterations", low=0, help="Size of a block, by loop; 0 leaves a loop whole."
+    )
+    order: tuple[int, ...] = knob(
+        default=(), low=0, help="Loops from the outermost in; empty: along memory."
+    )
+
+    constraints = (
+        Constraint("one-size-per-loop", "len(tile) == rank"),
+        Constraint("order-names-each-loop", "len(order) == 0 or len(order) == rank"),
+    )
+
+    def validate(self, motif: Motif, facts: Facts) -> None:
+        """Check ranges and constraints, and that only parallel loops are cut.
+
+        Raises:
+            SelectionError: one is broken; it is named, with the values that it saw.
+        """
+        Knobs.validate(self, motif, facts)
+        for loop, (size, iterator) in enumerate(zip(self.tile, motif.iterators, strict=True)):
+            if size and iterator != "parallel":
+                raise SelectionError(
+                    f"constraint 'blocks-of-parallel-loops' of {self.name} is broken: "
+                    f"loop {loop} is a reduction",
+                    got=f"tile={list(self.tile)} for {motif.signature()}",
+                    allowed="0 for each loop that is not parallel",
+                )
+        if self.order and sorted(self.order) != list(range(len(motif.loops))):
+            raise SelectionError(
+                f"constraint 'order-is-a-permutation' of {self.name} is broken",
+                got=f"order={list(self.order)}",
+                allowed=f"a permutation of 0..{len(motif.loops) - 1}",
+            )
+
+
+def knobs_for(motif: Motif) -> type[BlockKnobs] | None:
+    """Return the class of parameters of a motif; loops and what has no loops have none."""
+    if motif.kind is MotifKind.LOOP or not motif.loops or min(motif.loops) < 0:
+        return None
+    return BlockKnobs
+
+
+def default_blocks(motif: Motif, facts: Facts) -> BlockKnobs | None:
+    """Return blocks that are legal for any shape: enough of them for all cores, if it pays."""
+    if knobs_for(motif) is None:
+        return None
+    loops = motif.loops
+    parallel = [i for i, kind in enumerate(motif.iterators) if kind == "parallel"]
+    tile = [0] * len(loops)
+    if math.prod(loops) >= SERIAL_ITERATIONS and parallel and facts.cores > 1:
+        if motif.kind is MotifKind.CONTRACTION:
+            _contraction_blocks(motif, tile)
+        _share(tile, loops, parallel, facts.cores * BLOCKS_PER_CORE)
+    return BlockKnobs(tile=tuple(tile))
+
+
+def _contraction_blocks(motif: Motif, tile: list[int]) -> None:
+    for loop, (role, size) in enumerate(zip(motif.roles, motif.loops, strict=True)):
+        if role == "batch":
+            tile[loop] = 1
+        elif role in CONTRACTION_BLOCK:
+            tile[loop] = min(size, CONTRACTION_BLOCK[role])
+
+
+def _share(tile: list[int], loops: tuple[int, ...], parallel: list[int], wanted: int) -> None:
+    """Cut loops from the outermost in, until there are about `wanted` blocks.
+
+    The innermost parallel loop runs along memory: it is cut last, into long pieces.
+    """
+    blocks = math.prod(-(-loops[i] // tile[i]) for i in parallel if tile[i])
+    for i in parallel:
+        if blocks >= wanted:
+            return
+        if loops[i] == 1:
+            continue
+        pieces = -(-wanted // blocks)
+        whole = tile[i] or loops[i]
+        size = max(1, loops[i] // pieces)
+        if i == parallel[-1]:
+            size = max(size, min(64, loops[i]))
+        size = min(whole, even_size(loops[i], size))
+        blocks = blocks // -(-loops[i] // whole) * -(-loops[i] // size)
+        tile[i] = size
+
+
+def even_size(size: int, target: int) -> int:
+    """Return the largest divisor of `size` up to `target`, if it is at least half of it.
+
+    Blocks of one size need no remainder; where only odd divisors exist (a prime), the last
+    block is smaller.
+    """
+    for candidate in range(target, target // 2, -1):
+        if size % candidate == 0:
+            return candidate
+    return target

@@ -1,0 +1,65 @@
+"""The target `cpu`: what this folder has, under the names that every target has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bellrock.payload.motifs.base import Motif
+from bellrock.target.base import Artifact, Emitted, Facts, Loaded, Target
+
+if TYPE_CHECKING:
+    from torch_mlir import ir
+
+    from bellrock.params.knobs import Knobs
+
+
+class CpuTarget(Target):
+    """The processor of this machine."""
+
+    name = "cpu"
+
+    def facts(self) -> Facts:
+        """Return what the system and LLVM say of the processor."""
+        from bellrock.target.cpu.facts import host_facts
+
+        return host_facts()
+
+    def default_pipeline(self) -> str:
+        """Return the pipeline for every payload."""
+        return "default"
+
+    def pipelines(self) -> Path:
+        """Return the folder `pipelines/`."""
+        return Path(__file__).parent / "pipelines"
+
+    def schedules(self) -> tuple[str, ...]:
+        """Return the package of this target's schedules."""
+        return ("bellrock.target.cpu.schedule",)
+
+    def knobs(self, motif: Motif) -> type[Knobs] | None:
+        """Return `BlockKnobs` for everything that has loops."""
+        from bellrock.target.cpu.params import knobs_for
+
+        return knobs_for(motif)
+
+    def default_choice(self, motif: Motif) -> Knobs | None:
+        """Return blocks that fit any shape."""
+        from bellrock.target.cpu.params import default_blocks
+
+        return default_blocks(motif, self.facts())
+
+    def emit(self, module: ir.Module, *, entry: str | None) -> Emitted:
+        """Compile by LLVM for this processor."""
+        from bellrock.target.cpu.lower import emit
+
+        return emit(module, entry=entry)
+
+    def load(self, artifact: Artifact) -> Loaded:
+        """Link into this process."""
+        from bellrock.target.cpu.memory import CpuLoaded
+
+        return CpuLoaded(artifact)
+
+
+CPU = CpuTarget()
