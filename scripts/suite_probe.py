@@ -1,0 +1,177 @@
+"""What a problem costs at given sizes, and whether it runs there.
+
+Flows in: a problem file and overrides of its module globals. Flows out: `Cost` (estimated on
+fake tensors: nothing is allocated or computed) or `RealRun` (run for real, in this process).
+Used by `make_suites.py` only; the caller puts limits of time and memory on the process.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch._guards import detect_fake_mode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
+
+from bellrock.ingress.problem import load_problem
+
+logging.getLogger("torch._subclasses.fake_tensor").setLevel(logging.CRITICAL)  # sizes on trial
+
+Value = int | tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cost:
+    """Estimate of one eager run in float32."""
+
+    flops: int
+    """Of matrix products, convolutions and attention; other ops are not counted."""
+    peak_bytes: int
+    """Most tensor storage alive at once: inputs, parameters, results, intermediates."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RealRun:
+    """Facts of one eager run in float32 on real tensors."""
+
+    seconds: float
+    degenerate: tuple[str, ...]
+    """Why the results can hardly tell right from wrong; empty where they can."""
+
+
+Shape = Sequence[int]
+
+
+def _attention_flops(query: Shape, key: Shape, value: Shape, *_: object, **__: object) -> int:
+    batch, heads, rows, depth = query
+    return 2 * batch * heads * rows * key[-2] * (depth + value[-1])
+
+
+def _recurrent_layer_flops(sequence: Shape, *weights: Shape, **_: object) -> int:
+    steps_times_batch = sequence[0] * sequence[1]
+    return 2 * steps_times_batch * sum(math.prod(w) for w in weights[:2])
+
+
+_CPU_FLOPS = {
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_flops,  # noqa: SLF001
+    torch.ops.aten.mkldnn_rnn_layer: _recurrent_layer_flops,
+}
+"""Ops that only the CPU has, and that torch's counter does not know."""
+
+
+class InvalidSizesError(Exception):
+    """The problem does not run at these sizes; carries the reason."""
+
+
+class _LiveStorage(TorchDispatchMode):
+    """Tracks the bytes of all storages that some tensor still refers to."""
+
+    def __init__(self, tensors: list[torch.Tensor]) -> None:
+        super().__init__()
+        self._holders: dict[int, int] = {}
+        self._seen: set[int] = set()
+        self._live_bytes = self.peak_bytes = 0
+        for tensor in tensors:
+            self._hold(tensor)
+
+    def _hold(self, tensor: torch.Tensor) -> None:
+        if id(tensor) in self._seen:
+            return
+        storage = tensor.untyped_storage()
+        key, size = storage._cdata, storage.nbytes()  # noqa: SLF001  # its only identity
+        if self._holders.get(key, 0) == 0:
+            self._live_bytes += size
+            self.peak_bytes = max(self.peak_bytes, self._live_bytes)
+        self._holders[key] = self._holders.get(key, 0) + 1
+        self._seen.add(id(tensor))
+        weakref.finalize(tensor, self._release, id(tensor), key, size)
+
+    def _release(self, tensor_id: int, key: int, size: int) -> None:
+        self._seen.discard(tensor_id)
+        self._holders[key] -= 1
+        if self._holders[key] == 0:
+            del self._holders[key]
+            self._live_bytes -= size
+
+    def __torch_dispatch__(
+        self,
+        func: Callable[..., object],
+        types: object,
+        args: tuple[object, ...] = (),
+        kwargs: Mapping[str, object] | None = None,
+    ) -> object:
+        result = func(*args, **(kwargs or {}))
+        for leaf in tree_leaves(result):
+            if isinstance(leaf, torch.Tensor):
+                self._hold(leaf)
+        return result
+
+
+def _counter() -> FlopCounterMode:
+    return FlopCounterMode(display=False, custom_mapping=_CPU_FLOPS)
+
+
+def probe(path: Path, overrides: Mapping[str, Value]) -> Cost:
+    """Estimate what one run costs, on fake tensors.
+
+    Args:
+        path: problem file.
+        overrides: module globals to replace.
+
+    Raises:
+        InvalidSizesError: the model cannot be built or run at these sizes.
+    """
+    try:
+        instance = load_problem(path, overrides).build(fake=True)
+        inputs = [leaf for leaf in tree_leaves(instance.inputs) if isinstance(leaf, torch.Tensor)]
+        state = [*instance.model.parameters(), *instance.model.buffers()]
+        mode = detect_fake_mode([*inputs, *state])
+        assert mode is not None
+        mode.allow_non_fake_inputs = True
+        counter, live = _counter(), _LiveStorage([*inputs, *state])
+        with torch.no_grad(), mode, live, counter:
+            results = instance.model(*instance.inputs)
+    except Exception as error:  # whatever the model raises says that the sizes do not fit
+        raise InvalidSizesError(f"{type(error).__name__}: {error}") from error
+    for leaf in tree_leaves(results):
+        if isinstance(leaf, torch.Tensor) and leaf.numel() == 0:
+            raise InvalidSizesError("a result has no elements")
+    return Cost(flops=counter.get_total_flops(), peak_bytes=live.peak_bytes)
+
+
+def run_for_real(path: Path, overrides: Mapping[str, Value]) -> RealRun:
+    """Run the problem eagerly, twice with other inputs, and judge its results."""
+    problem = load_problem(path, overrides)
+    first, second = problem.build(seed=0), problem.build(seed=1)
+    with torch.no_grad():
+        first.model(*first.inputs)
+        start = time.perf_counter()
+        results = first.model(*first.inputs)
+        seconds = time.perf_counter() - start
+        others = first.model(*second.inputs)
+    reasons: list[str] = []
+    for one, two in zip(tree_leaves(results), tree_leaves(others), strict=True):
+        if isinstance(one, torch.Tensor) and (reason := _degenerate(one, two)) is not None:
+            reasons.append(reason)
+    return RealRun(seconds=seconds, degenerate=tuple(reasons))
+
+
+def _degenerate(one: torch.Tensor, two: torch.Tensor) -> str | None:
+    if not bool(torch.isfinite(one).all()):
+        return "not-finite"
+    if not bool(one.any()):
+        return "zero"
+    spread = one.max() - one.min() if one.numel() > 1 else one.abs().max()
+    if float(spread) == 0:
+        return "constant"
+    if one.is_floating_point() and float((one - two).abs().max()) <= 1e-3 * float(spread):
+        return "ignores-inputs"  # other inputs give the same results up to 0.1 %
+    return None
