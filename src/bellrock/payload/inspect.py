@@ -133,7 +133,9 @@ def short_location(location: str) -> str:
         elif places and part.startswith(":"):
             places[-1] += f":{part[1:].partition(':')[0]}"
     own = [p for p in places if "site-packages" not in p]
-    return (own or places or [""])[0].rpartition("/")[2]
+    place = (own or places or [""])[0].rpartition("/")[2]
+    # MLIR text without locations of its own: the parser names no file, only the line.
+    return f"line {place[2:]}" if place.startswith("-:") else place
 
 
 def _inspection(

@@ -179,10 +179,10 @@ class _Finder:
             if motif.dims["parallel"] * motif.dims["reduced"] == size:
                 dims = dims or dict(motif.dims)
                 members |= set(above[total]) | self.statistics(total, size)
+        members |= self.squares(members, size) | self.shift(members, size)
         if not dims:
-            small = (i for i in above if self.is_passing(i))
-            members |= {i for i in small if self.nodes[i].motif.dims.get("elements", size) < size}
-        members |= self.shift(members, size)
+            behind = (i for i in self.reach(members, self.sources) if self.is_passing(i))
+            members |= {i for i in behind if self.nodes[i].motif.dims.get("elements", size) < size}
         return Group(
             kind=MotifKind.NORMALISATION,
             variant="computed" if dims else "given",
@@ -212,6 +212,18 @@ class _Finder:
             if motif.dims["parallel"] * motif.dims["reduced"] == size:
                 found |= set(path)
         return found
+
+    def squares(self, members: set[int], size: int) -> set[int]:
+        """Return the full-size ops that only the group's sums read."""
+        sums = {i for i in members if _is_sum(self.nodes[i])}
+        return {
+            i
+            for total in sums
+            for i in self.sources(total)
+            if self.nodes[i].motif.kind is MotifKind.ELEMENTWISE
+            and self.nodes[i].motif.dims["elements"] == size
+            and set(self.users[i]) <= sums
+        }
 
     def shift(self, members: set[int], size: int) -> set[int]:
         """Return the full-size ops between members, and scale and shift after them."""
