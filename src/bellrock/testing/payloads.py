@@ -5,7 +5,6 @@ Flows in: nothing. Flows out: MLIR text, `Payload`s, and the motifs in them.
 
 from __future__ import annotations
 
-from bellrock.ingress.mlir_text import load_mlir
 from bellrock.payload import Payload
 from bellrock.payload.motif import Motif, find_motif
 
@@ -48,6 +47,8 @@ func.func @main(%a: tensor<1x13xf32>) -> tensor<1x13xf32> {
 
 def payload_of(text: str) -> Payload:
     """Return the payload of one of the texts above."""
+    from bellrock.ingress.mlir_text import load_mlir
+
     return load_mlir(text, name="contract")
 
 
