@@ -18,7 +18,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -133,20 +133,28 @@ def save_program(program: SavedProgram, path: Path) -> None:
 
 
 def _write(members: Mapping[str, bytes | memoryview], path: Path) -> None:
+    if path.exists() and not path.is_file():  # a device or a pipe must not be replaced
+        with path.open("wb") as stream:
+            _write_members(members, stream)
+        return
     # Beside the final file, so that the rename does not cross file systems.
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
         temporary = Path(file.name)
         try:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-                for name, data in members.items():
-                    with archive.open(zipfile.ZipInfo(name), "w", force_zip64=True) as member:
-                        member.write(data)
+            _write_members(members, file)
             file.flush()
             temporary.chmod(0o666 & ~_umask())
             temporary.replace(path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def _write_members(members: Mapping[str, bytes | memoryview], stream: IO[bytes]) -> None:
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in members.items():
+            with archive.open(zipfile.ZipInfo(name), "w", force_zip64=True) as member:
+                member.write(data)
 
 
 def load_program(path: Path) -> SavedProgram:

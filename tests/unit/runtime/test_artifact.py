@@ -102,6 +102,16 @@ def test_an_unwritable_place_is_named_and_leaves_nothing(tmp_path: Path) -> None
     assert not list(tmp_path.iterdir())
 
 
+def test_a_full_disk_is_named() -> None:
+    full = Path("/dev/full")
+    if not full.is_char_device():
+        pytest.skip("this system has no device that is always full")
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        save_program(PROGRAM, full)
+    assert caught.value.filename == str(full)
+    assert full.is_char_device()
+
+
 def test_a_failed_write_keeps_the_old_file(saved: Path) -> None:
     before = saved.read_bytes()
     broken = dataclasses.replace(PROGRAM, values={1: "not bytes"})
