@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
+from io import FileIO
 from pathlib import Path
-from typing import Self, TextIO
+from typing import Self
 
 from bellrock.bench.record import Record, read_records
 from bellrock.errors import BenchError
@@ -26,6 +27,8 @@ def probe(path: Path) -> None:
         BenchError: it cannot be written, or the disk is full.
     """
     existed = path.exists()
+    if existed and not path.is_file() and not path.is_dir():
+        return  # a pipe or a device, which takes what it is given
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab") as file:
@@ -61,13 +64,13 @@ class Journal:
         """
         self._path = path
         self._known: dict[tuple[str, ...], Record] = {}
-        self._file: TextIO | None = None
+        self._file: FileIO | None = None
         if str(path) == "-":
             return
         probe(path)
-        if path.exists() and path.stat().st_size:
+        if path.is_file() and path.stat().st_size:
             self._take_over(path, resume=resume)
-        self._file = path.open("a", encoding="utf-8")
+        self._file = path.open("ab", buffering=0)  # nothing is left to write when it closes
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -92,17 +95,28 @@ class Journal:
         Raises:
             BenchError: it cannot be written.
         """
-        file = self._file or sys.stdout
         try:
-            file.write(record.line() + "\n")
-            file.flush()
-            if self._file is not None:
-                os.fsync(self._file.fileno())
+            self._write(record.line() + "\n")
+        except BrokenPipeError:
+            raise  # the reader of our output went away, which is not an error of the place
         except OSError as error:
             raise BenchError(
-                "cannot write the record", got=error.strerror or str(error), where=self._path,
+                "cannot write the record",
+                got=error.strerror or str(error),
+                where=self._path,
                 hint="make room, then go on with --resume",
-            ) from error  # fmt: skip
+            ) from error
+
+    def _write(self, line: str) -> None:
+        if self._file is None:
+            sys.stdout.write(line)
+            sys.stdout.flush()
+            return
+        data = line.encode()
+        while data:
+            data = data[self._file.write(data) :]
+        if self._path.is_file():
+            os.fsync(self._file.fileno())
 
     def _take_over(self, path: Path, *, resume: bool) -> None:
         if not resume:

@@ -116,7 +116,9 @@ def test_out_of_memory_is_a_row(run, name: str) -> None:
 def test_an_early_end_is_a_row(run, name: str, message: str) -> None:
     result, _ = run(name)
     assert _status(result) == {name: Status.CRASHED}
-    assert message in result.records[0].failure.message
+    failure = result.records[0].failure
+    assert failure is not None
+    assert message in failure.message
 
 
 def test_a_lost_zygote_is_replaced(run) -> None:
@@ -136,7 +138,9 @@ def test_a_missing_file_is_a_row(run, tmp_path: Path) -> None:
     entry = SuiteEntry(name="good", path=tmp_path / "absent.py")
     result = bench([entry], Options(), observer=watcher, job=JOB, preload=())
     assert _status(result) == {"good": Status.IMPORT_FAILED}
-    assert "absent.py" in result.records[0].failure.message
+    failure = result.records[0].failure
+    assert failure is not None
+    assert "absent.py" in failure.message
 
 
 def test_what_is_measured_survives_an_interrupt_and_resume_goes_on(run, tmp_path: Path) -> None:

@@ -1,0 +1,276 @@
+"""One problem end to end, in a process of its own.
+
+Flows in: a `Request` and the folder of a `Notebook`. Flows out: the record, kept after each
+step, so that whatever ends the process early leaves behind what was known by then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bellrock.bench.ending import BASELINE_STEP, looks_like_memory
+from bellrock.bench.findings import (
+    error_info,
+    kernel_rows,
+    target_info,
+    verdict_info,
+    work_of,
+)
+from bellrock.bench.machine import machine_info
+from bellrock.bench.record import (
+    BaselineInfo,
+    ChoiceRow,
+    FailureInfo,
+    StageTime,
+    Status,
+    kernel_warnings,
+)
+from bellrock.bench.request import Notebook, Request
+from bellrock.bench.timing import time_programs
+from bellrock.errors import (
+    BellrockError,
+    CallError,
+    ImportFailedError,
+    ProblemError,
+    VerifyError,
+)
+from bellrock.payload.spec import DType
+
+if TYPE_CHECKING:
+    import torch
+
+    from bellrock.api import CompiledModel
+    from bellrock.ingress.problem import Problem
+    from bellrock.target.base import Target
+
+_STATUS_OF_STEP = {
+    "load": Status.IMPORT_FAILED,
+    "compile": Status.COMPILE_FAILED,
+    "run": Status.RUN_FAILED,
+    "verify": Status.VERIFY_FAILED,
+}
+"""Status of an exception by the step it came in; one that says more of itself goes before."""
+
+
+def run_job(text: str, folder: Path) -> None:
+    """Work on one problem; every failure becomes part of the record.
+
+    Args:
+        text: the `Request`, as JSON.
+        folder: of the notebook.
+    """
+    notebook = Notebook(folder)
+    job = _Job(Request.model_validate_json(text), notebook)
+    try:
+        job.work()
+    except Exception as error:  # noqa: BLE001 (a problem's code may raise anything; it is a row)
+        job.fail(error)
+    notebook.keep(job.record)
+    notebook.finish()
+
+
+@dataclass(slots=True)
+class _Subject:
+    """The model under test, once it is there."""
+
+    problem: Problem
+    model: torch.nn.Module
+    inputs: tuple[object, ...]
+    target: Target
+    dtype: DType
+
+
+class _Job:
+    """The steps, and the record as it grows."""
+
+    def __init__(self, request: Request, notebook: Notebook) -> None:
+        self.request, self.notebook = request, notebook
+        self.record = request.blank(Status.RUN_FAILED)
+        self._step = "load"
+
+    def work(self) -> None:
+        import torch
+
+        from bellrock.toolchain import versions
+
+        torch.set_num_threads(self.request.threads)
+        self._learn(machine=machine_info(), toolchain=dict(versions()))
+        if self.request.neighbours:
+            self._warn(f"{self.request.neighbours} other problems may have run beside it")
+        with torch.no_grad(), self._within("load"):
+            subject = self._load()
+        with torch.no_grad():
+            compiled = self._compile(subject)
+            with self._within("run"):
+                compiled(*subject.inputs)
+            if self._verify(subject, compiled) and not self.request.check_only:
+                self._measure(subject, compiled)
+
+    def fail(self, error: Exception) -> None:
+        """Make an exception part of the record."""
+        self._learn(status=_status_of(error, self._step), failure=_failure(error, self._step))
+
+    def _learn(self, **known: object) -> None:
+        self.record = self.record.model_copy(update=known)
+        self.notebook.keep(self.record)
+
+    def _warn(self, *warnings: str) -> None:
+        self._learn(warnings=(*self.record.warnings, *warnings))
+
+    @contextmanager
+    def _within(self, step: str) -> Iterator[None]:
+        self._step = step
+        self.notebook.enter(step)
+        yield
+
+    def _load(self) -> _Subject:
+        from bellrock.ingress.problem import load_problem
+        from bellrock.target import TARGETS
+
+        request, dtype = self.request, DType(self.request.dtype)
+        target = TARGETS.get(request.target)
+        self._learn(target=target_info(request.target, target.facts()))
+        problem = load_problem(request.path, request.problem.overrides)
+        built = problem.build(dtype=dtype, seed=request.seed)
+        return _Subject(
+            problem=problem, model=built.model, inputs=built.inputs, target=target, dtype=dtype
+        )
+
+    def _compile(self, subject: _Subject) -> CompiledModel:
+        from bellrock import api
+        from bellrock.params.lock import read_lock
+
+        request = self.request
+        with self._within("compile"):
+            model = api.compile(
+                subject.model, subject.inputs, target=request.target, dtype=subject.dtype,
+                lock=read_lock(request.lock) if request.lock else None,
+                pipeline=request.pipeline, cache_dir=request.cache_dir,
+            )  # fmt: skip
+        compiled = model.compiled
+        kernels = kernel_rows(compiled.kernels)
+        self._learn(
+            import_seconds=dict(model.program.seconds),
+            stages=tuple(StageTime(name=s.name, seconds=s.seconds) for s in compiled.stages),
+            compile_seconds=compiled.compile_seconds, cached=compiled.cached, kernels=kernels,
+            choices=tuple(
+                ChoiceRow(
+                    motif=row.motif, by=row.by, knobs=row.knobs,
+                    parameters=dict(row.parameters), predicted_seconds=row.predicted_seconds,
+                    measured_seconds=row.measured_seconds,
+                )
+                for row in compiled.choices
+            ),
+        )  # fmt: skip
+        self._warn(*compiled.warnings, *kernel_warnings(kernels))
+        return model
+
+    def _verify(self, subject: _Subject, compiled: CompiledModel) -> bool:
+        from bellrock.verify import verify
+        from bellrock.verify.verdict import Subject
+
+        request = self.request
+        with self._within("verify"):
+            verdict = verify(
+                compiled,
+                Subject(
+                    name=request.problem.name,
+                    model=subject.model,
+                    make_inputs=lambda seed: (
+                        subject.problem.build(dtype=subject.dtype, seed=seed).inputs
+                    ),
+                ),
+                tolerance=request.tolerance,
+                mutants=request.mutants,
+            )
+        self._learn(
+            status=Status.OK if verdict.correct else Status.WRONG, correct=verdict.correct,
+            error=error_info(verdict), verdict=verdict_info(verdict),
+        )  # fmt: skip
+        if not verdict.correct:
+            self._learn(
+                failure=FailureInfo(stage="verify", exception="wrong", message=verdict.message)
+            )
+        return verdict.correct
+
+    def _measure(self, subject: _Subject, compiled: CompiledModel) -> None:
+        programs: dict[str, Callable[[], object]] = {"ours": lambda: compiled(*subject.inputs)}
+        for name in self.request.against:
+            call = self._baseline(name, subject.model, subject.inputs)
+            if call is not None:
+                programs[name] = call
+        with self._within("measure"):
+            facts = subject.target.facts()
+            work = work_of(compiled.compiled.payload)
+            found = time_programs(programs, self.request, work=work, facts=facts)
+        baselines = {
+            name: info.model_copy(update={"time": found.times.get(name)})
+            for name, info in self.record.baselines.items()
+        }
+        self._learn(
+            time=found.times["ours"], baselines=baselines, speedup=found.speedup,
+            noise_floor=found.noise_floor, flops=work.flops, bytes=work.compulsory_bytes,
+            roofline=found.roofline,
+        )  # fmt: skip
+        self._warn(*found.warnings)
+        if found.implausible:
+            self._learn(
+                status=Status.IMPLAUSIBLE,
+                failure=FailureInfo(
+                    stage="measure", exception="implausible", message=found.implausible
+                ),
+            )
+
+    def _baseline(
+        self, name: str, model: torch.nn.Module, inputs: Sequence[object]
+    ) -> Callable[[], object] | None:
+        """Prepare a baseline; its failure is its own."""
+        from bellrock.bench.baseline import BASELINES
+
+        lost = self.request.lost.get(name)
+        if lost is not None:
+            self._learn(baselines={**self.record.baselines, name: BaselineInfo(failure=lost)})
+            return None
+        folder = self.notebook.folder / f"baseline-{name}"
+        folder.mkdir()
+        with self._within(BASELINE_STEP + name):
+            try:
+                prepared = BASELINES.get(name).prepare(model, inputs, folder=folder)
+            except Exception as error:  # noqa: BLE001 (theirs to fail as they like)
+                info = BaselineInfo(failure=_failure(error, self._step))
+                self._learn(baselines={**self.record.baselines, name: info})
+                return None
+        info = BaselineInfo(compile_seconds=prepared.compile_seconds)
+        self._learn(baselines={**self.record.baselines, name: info})
+        return prepared.call
+
+
+def _status_of(error: Exception, step: str) -> Status:
+    if isinstance(error, MemoryError) or looks_like_memory(str(error)):
+        return Status.OUT_OF_MEMORY
+    if isinstance(error, (ProblemError, ImportFailedError)):
+        return Status.IMPORT_FAILED
+    if isinstance(error, VerifyError):
+        return Status.VERIFY_FAILED
+    if isinstance(error, CallError):
+        return Status.RUN_FAILED
+    return _STATUS_OF_STEP.get(step, Status.RUN_FAILED)
+
+
+def _failure(error: Exception, step: str) -> FailureInfo:
+    message = str(error) or repr(error)
+    reproducer = getattr(error, "reproducer", None)
+    diagnostics = getattr(error, "diagnostics", "")
+    if not isinstance(error, BellrockError):
+        import traceback
+
+        diagnostics = "".join(traceback.format_exception(error))
+    stage = getattr(error, "stage", "") or step
+    return FailureInfo(
+        stage=stage, exception=type(error).__name__, message=message,
+        reproducer=str(reproducer) if reproducer else None, stderr_tail=diagnostics[-4000:],
+    )  # fmt: skip

@@ -1,0 +1,93 @@
+"""Ours against the baselines: from callables to what the record says of speed.
+
+Flows in: programs that compute the same, the work they do, the device's facts. Flows out:
+times, speed-ups, the noise floor, the place under the roofline, and doubts.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from bellrock.bench.measure import Clock, Plan, cache_flusher, measure
+from bellrock.bench.record import RooflineInfo, SpeedupInfo, TimeInfo
+from bellrock.bench.request import Request
+from bellrock.bench.roofline import Work, implausible, place
+from bellrock.bench.statistics import noise_floor, speedup, summarise
+from bellrock.target.base import Facts
+
+OURS = "ours"
+AGAIN = "again"
+"""The program that is measured a second time, for the noise floor; no baseline has the name."""
+NOISY = 0.1
+SHARE_OF_TIME_LIMIT = 0.25
+"""Of a problem's time limit, for timing."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Timing:
+    """What was found."""
+
+    times: Mapping[str, TimeInfo]
+    speedup: Mapping[str, SpeedupInfo]
+    noise_floor: float
+    roofline: RooflineInfo | None
+    implausible: str | None
+    """Why the time of ours cannot be, if it cannot."""
+    warnings: tuple[str, ...]
+
+
+def time_programs(
+    programs: Mapping[str, Callable[[], object]],
+    request: Request,
+    *,
+    work: Work,
+    facts: Facts,
+    clock: Clock = time.perf_counter,
+) -> Timing:
+    """Measure and judge.
+
+    Args:
+        programs: `ours`, then the baselines by name.
+        request: mode, runs, limits.
+        work: of one call.
+        facts: of the device.
+        clock: seconds, monotonic.
+    """
+    plan = Plan(
+        mode=request.mode,
+        min_runs=request.min_runs,
+        limit_seconds=SHARE_OF_TIME_LIMIT * request.time_limit_seconds,
+        seed=request.seed,
+    )
+    # The first baseline's code is the same in every run, so its noise is the machine's.
+    twice = next((name for name in programs if name != OURS), OURS)
+    flush = cache_flusher(max(facts.cache_bytes.values(), default=32 << 20))
+    samples = measure(
+        {**programs, AGAIN: programs[twice]},
+        plan,
+        flush=flush if request.mode == "cold" else None,
+        clock=clock,
+    )
+    noise = noise_floor(samples[twice].seconds, samples[AGAIN].seconds)
+    times = {
+        name: summarise(
+            samples[name].seconds, repetitions=samples[name].repetitions, mode=request.mode,
+            warnings=samples[name].warnings,
+        )
+        for name in programs
+    }  # fmt: skip
+    ours = times[OURS].median_s
+    return Timing(
+        times=times,
+        speedup={
+            name: speedup(samples[name].seconds, samples[OURS].seconds, noise=noise)
+            for name in programs
+            if name != OURS
+        },
+        noise_floor=noise,
+        roofline=place(work, seconds=ours, facts=facts, hot=request.mode == "hot"),
+        implausible=implausible(work, seconds=ours, facts=facts),
+        warnings=(f"noisy: {twice} differs from itself by {noise:.0%}",) if noise > NOISY else (),
+    )
