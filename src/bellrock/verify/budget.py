@@ -1,0 +1,239 @@
+"""The error budget of one output: what rounding noise makes of it, element by element.
+
+Flows in: the reference's output and the same output of a few noisy runs. Flows out: a
+`Budget`: the expected error of each element, how many independent errors there are, and the
+limits that follow for single elements and for groups. See docs/verification.md, "Budgets".
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+
+from bellrock.verify.blocks import (
+    GroupSums,
+    Slices,
+    canonical_shape,
+    expand_groups,
+    group_counts,
+    iterate_blocks,
+    partitions_of,
+)
+
+FALSE_ALARM = 1e-6
+"""Probability of rejecting a right answer, per test, if errors are as the noise's."""
+_BINS = 24
+_PRIOR = 16.0
+"""Elements that a small group's statistics are blended with, at the average of all."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Scale:
+    """The size of an output: what its elements and their errors are measured by."""
+
+    typical: float
+    """Median magnitude of the finite, nonzero elements."""
+    spread: float
+    """Standard deviation about the mean; the typical magnitude where that is 0."""
+
+
+def scale_of(reference: torch.Tensor) -> Scale:
+    """Measure an output (any shape), block by block."""
+    view = reference.reshape(canonical_shape(tuple(reference.shape)))
+    count, total, squares = 0, 0.0, 0.0
+    samples = []
+    for where in iterate_blocks(tuple(view.shape)):
+        block = view[where].double()
+        block = block[torch.isfinite(block)]
+        count += block.numel()
+        total += float(block.sum())
+        squares += float(block.square().sum())
+        magnitudes = block[block != 0].abs()
+        samples.append(magnitudes[:: max(1, magnitudes.numel() // 4096)])
+    magnitudes = torch.cat(samples) if samples else torch.zeros(0)
+    typical = float(magnitudes.median()) if magnitudes.numel() else 0.0
+    mean = total / max(1, count)
+    variance = max(0.0, squares / max(1, count) - mean * mean)
+    spread = math.sqrt(variance) if variance > (1e-14 * mean) ** 2 else 0.0
+    return Scale(typical=typical, spread=spread or typical)
+
+
+@dataclass(kw_only=True, slots=True)
+class Budget:
+    """Expected error per element, and the limits that follow from it."""
+
+    shape: tuple[int, int, int]
+    scale: Scale
+    roundoff: float
+    bins: torch.Tensor
+    """Root-mean-square noise per bin of magnitude, over max(|reference|, typical)."""
+    groups: dict[str, torch.Tensor]
+    """Per partition and group: how much above its bins the noise is (at least 1)."""
+    independent: dict[str, float]
+    """Per partition: independent errors in one group."""
+    samples: int
+    excused: torch.Tensor | None
+    """Elements where a right computation may overflow, or None."""
+
+    @property
+    def freedom(self) -> float:
+        """Degrees of freedom of the estimated noise."""
+        return max(1.0, self.samples * self.independent["whole"])
+
+    def expected(self, reference: torch.Tensor, where: Slices) -> torch.Tensor:
+        """Return the expected error of a block of the reference (f64)."""
+        size = reference.abs().clamp_min(self.scale.typical or 1.0)
+        excess = torch.ones((), dtype=torch.float64)
+        for name, groups in self.groups.items():
+            excess = torch.maximum(excess, expand_groups(name, groups, where))
+        noise = self.bins[bin_of(reference, self.scale.typical)] * excess * size
+        return (noise.square() + (self.roundoff * self.scale.typical) ** 2).sqrt()
+
+    def element_limit(self, factor: float) -> float:
+        """Return how many expected errors one element may be off."""
+        from scipy import stats  # noqa: PLC0415
+
+        tries = min(math.prod(self.shape), max(1.0, self.independent["whole"]))
+        return factor * float(stats.t.isf(FALSE_ALARM / (2 * tries), self.freedom))
+
+    def group_limits(self, factor: float) -> dict[str, float]:
+        """Return, per partition, the largest root mean square of error over expected."""
+        from scipy import stats  # noqa: PLC0415
+
+        limits = {}
+        for name, size in partitions_of(self.shape).items():
+            quantile = stats.f.isf(
+                FALSE_ALARM / math.prod(size), max(1.0, self.independent[name]), self.freedom
+            )
+            limits[name] = factor * math.sqrt(max(1.0, float(quantile)))
+        return limits
+
+
+def bin_of(reference: torch.Tensor, typical: float) -> torch.Tensor:
+    """Return each element's bin: 0 up to the typical magnitude, one more for each factor 4."""
+    if typical == 0.0:
+        return torch.zeros(reference.shape, dtype=torch.int64)
+    ratio = reference.abs().div(typical).clamp(0.5, 2.0 ** (2 * _BINS))
+    return ratio.log2_().add_(1).div_(2).nan_to_num_(0.0).clamp_(0, _BINS - 1).long()
+
+
+@dataclass(kw_only=True, slots=True)
+class NoiseStatistics:
+    """Gathers noisy runs of one output into a `Budget`, holding one tensor of its size."""
+
+    reference: torch.Tensor
+    roundoff: float
+    scale: Scale
+    samples: int = 0
+    excused: torch.Tensor | None = None
+    _squares: torch.Tensor = field(init=False)
+    _counts: dict[str, torch.Tensor] = field(init=False)
+    _moments: dict[str, tuple[torch.Tensor, torch.Tensor]] = field(init=False)
+    _common: dict[str, list[float]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Allocate."""
+        shape = canonical_shape(tuple(self.reference.shape))
+        self._squares = torch.zeros(shape, dtype=torch.float32)
+        self._counts = group_counts(shape)
+        zeros = {n: torch.zeros(size, dtype=torch.float64) for n, size in partitions_of(shape).items()}
+        self._moments = {name: (zero, zero.clone()) for name, zero in zeros.items()}
+        self._common = {name: [] for name in zeros}
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The canonical shape."""
+        return canonical_shape(tuple(self.reference.shape))
+
+    def add(self, noisy: torch.Tensor) -> None:
+        """Add one noisy run's output."""
+        clean, noisy = self.reference.reshape(self.shape), noisy.reshape(self.shape)
+        squares, sums, signed = (GroupSums(shape=self.shape) for _ in range(3))
+        for where in iterate_blocks(self.shape):
+            block = clean[where].double()
+            error = self._relative_error(block, noisy[where].double(), where)
+            self._squares[where] += error.square().float()
+            squares.add(where, error.square())
+            sums.add(where, error)
+            signed.add(where, error * block.sign())
+        self.samples += 1
+        for name, group in squares.sums.items():
+            first, second = self._moments[name]
+            first += group
+            second += group.square()
+            alike = torch.maximum(sums.sums[name].square(), signed.sums[name].square()) / group
+            alike = alike[torch.isfinite(alike)]
+            self._common[name].append(float(alike.mean()) if alike.numel() else 1.0)
+
+    def _relative_error(
+        self, clean: torch.Tensor, noisy: torch.Tensor, where: Slices
+    ) -> torch.Tensor:
+        size = clean.abs().clamp_min(self.scale.typical or 1.0)
+        error = (noisy - clean) / size
+        finite = torch.isfinite(error)
+        overflown = torch.isfinite(clean) & ~torch.isfinite(noisy)
+        if bool(overflown.any()):
+            if self.excused is None:
+                self.excused = torch.zeros(self.shape, dtype=torch.bool)
+            self.excused[where] |= overflown
+        return torch.where(finite, error, 0.0)
+
+    def independent(self) -> dict[str, float]:
+        """Return, per partition, the number of independent errors in one group.
+
+        From the means (errors of one sign, or proportional to the result, add up) and from
+        how much the groups' mean squares vary between runs; the smaller counts.
+        """
+        found: dict[str, float] = {}
+        for name, counts in self._counts.items():
+            size = float(counts.mean())
+            alike = sum(self._common[name]) / max(1, len(self._common[name]))
+            estimate = size / max(1.0, alike)
+            first, second = self._moments[name]
+            if self.samples > 1 and counts.numel() * (self.samples - 1) >= 16:
+                mean = first / self.samples
+                variance = (second / self.samples - mean.square()) / (1 - 1 / self.samples)
+                relative = (variance / mean.square())[mean > 0]
+                if relative.numel():
+                    estimate = min(estimate, 2.0 / max(1e-12, float(relative.mean())))
+            found[name] = max(1.0, estimate)
+        for name, counts in self._counts.items():
+            found["whole"] = min(found["whole"], found[name] * counts.numel())
+        return found
+
+    def finish(self) -> Budget:
+        """Return the budget."""
+        bins = self._bins()
+        return Budget(
+            shape=self.shape, scale=self.scale, roundoff=self.roundoff, bins=bins,
+            groups=self._groups(bins), independent=self.independent(), samples=self.samples,
+            excused=self.excused,
+        )  # fmt: skip
+
+    def _bins(self) -> torch.Tensor:
+        """Mean square of the noise per bin; sparse bins are blended with all that are full."""
+        sums, counts = torch.zeros(_BINS, dtype=torch.float64), torch.zeros(_BINS, dtype=torch.float64)
+        clean = self.reference.reshape(self.shape)
+        for where in iterate_blocks(self.shape):
+            index = bin_of(clean[where].double(), self.scale.typical).flatten()
+            sums += torch.bincount(index, self._squares[where].double().flatten(), _BINS)
+            counts += torch.bincount(index, minlength=_BINS).double()
+        samples = counts * max(1, self.samples)
+        average = sums.sum() / samples.sum().clamp_min(1.0)
+        return ((sums + _PRIOR * average) / (samples + _PRIOR)).sqrt()
+
+    def _groups(self, bins: torch.Tensor) -> dict[str, torch.Tensor]:
+        """How far each group's noise is above what its elements' bins say."""
+        sums = GroupSums(shape=self.shape)
+        clean = self.reference.reshape(self.shape)
+        for where in iterate_blocks(self.shape):
+            expected = bins[bin_of(clean[where].double(), self.scale.typical)].square()
+            ratio = self._squares[where].double() / expected
+            sums.add(where, torch.where(expected > 0, ratio, 0.0))
+        excess = {}
+        for name, group in sums.sums.items():
+            samples = self._counts[name] * max(1, self.samples)
+            excess[name] = ((group + _PRIOR) / (samples + _PRIOR)).sqrt().clamp_min(1.0)
+        return excess

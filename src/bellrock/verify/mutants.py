@@ -1,0 +1,279 @@
+"""Mutants: wrong answers made on purpose, to check the checker.
+
+Flows in: an expectation, and the right answer to other inputs. Flows out: for each kind of
+mistake, whether the comparison told it from the right answer; if it did not, whether the
+problem cannot (the two are as near as rounding brings them) or the checker failed.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch.utils import _pytree as pytree
+
+from bellrock.verify.blocks import canonical_shape
+from bellrock.verify.compare import Comparison
+from bellrock.verify.meddling import DropMode, NarrowMode, dropped_candidates
+from bellrock.verify.oracle import Expectation, Oracle
+from bellrock.verify.program import poison
+from bellrock.verify.reference import WideMode
+from bellrock.verify.verdict import MutantResult
+
+ONE_STEP = 8.0
+"""Errors of one step in precision: a mutant nearer to the right answer than this many times
+PyTorch's own error is one that the problem cannot tell apart."""
+_EDGE = 16
+"""Edge of the wrong tile."""
+_K_STEPS = 32
+"""Steps of a contraction of which the tile misses the last."""
+
+Outputs = list[torch.Tensor]
+
+
+def zeros(right: Outputs, other: Outputs, number: int) -> torch.Tensor | str:
+    """Nothing was computed."""
+    return torch.zeros_like(right[number])
+
+
+def constant(right: Outputs, other: Outputs, number: int) -> torch.Tensor | str:
+    """The mean everywhere (for integers, the first value)."""
+    out = right[number]
+    if not out.is_floating_point():
+        return torch.full_like(out, out.flatten()[0].item())
+    finite = out[torch.isfinite(out)].double()
+    return torch.full_like(out, float(finite.mean()) if finite.numel() else 0.0)
+
+
+def unwritten_part(right: Outputs, other: Outputs, number: int) -> torch.Tensor | str:
+    """The last eighth of the buffer was not written: still poisoned."""
+    out = right[number].clone()
+    poison(out.view(-1)[_last_part(out) :], number=number)
+    return out
+
+
+def stale_part(right: Outputs, other: Outputs, number: int) -> torch.Tensor | str:
+    """The last eighth of the buffer holds what the call before left there."""
+    out = right[number].clone()
+    start = _last_part(out)
+    out.view(-1)[start:] = other[number].reshape(-1)[start:]
+    return out
+
+
+def stale(right: Outputs, other: Outputs, number: int) -> torch.Tensor | str:
+    """The whole buffer holds the last call's output."""
+    return other[number]
+
+
+def wrong_tile(right: Outputs, other: Outputs, number: int) -> torch.Tensor | str:
+    """One tile holds another tile's values."""
+    out = right[number].clone()
+    view = out.view(canonical_shape(tuple(out.shape)))
+    tiles = list(_tiles(view))
+    if len(tiles) < 2:
+        return "the output is a single element"
+    chooser = random.Random(number)
+    first, second = chooser.sample(tiles, 2)
+    source = view[second].clone()
+    view[first] = source
+    return out
+
+
+def missing_step(right: Outputs, other: Outputs, number: int) -> torch.Tensor | str:
+    """One tile lacks the last of 32 steps of its sum."""
+    out = right[number].clone()
+    if not out.is_floating_point():
+        return "the output is not a sum"
+    view = out.view(canonical_shape(tuple(out.shape)))
+    tile = random.Random(number).choice(list(_tiles(view)))
+    view[tile] = view[tile] * (1.0 - 1.0 / _K_STEPS)
+    return out
+
+
+def permuted_rows(right: Outputs, other: Outputs, number: int) -> torch.Tensor | str:
+    """Results of a batch in the wrong order."""
+    out = right[number]
+    dim = next((d for d, size in enumerate(out.shape) if size > 1), None)
+    return "the output is a single element" if dim is None else out.roll(1, dim).contiguous()
+
+
+def _last_part(out: torch.Tensor) -> int:
+    return out.numel() - max(1, out.numel() // 8)
+
+
+def _tiles(view: torch.Tensor) -> Iterator[tuple[int, slice, slice]]:
+    """Some whole tiles of equal size: halves and quarters where the output is small."""
+    planes, rows, columns = view.shape
+    high = min(_EDGE, max(1, rows // 2))
+    wide = min(_EDGE, max(1, columns // 2))
+    for plane in {0, planes // 2, planes - 1}:
+        for row in {0, (rows - high) // high * high}:
+            for column in {0, (columns - wide) // wide * wide}:
+                yield plane, slice(row, row + high), slice(column, column + wide)
+
+
+SIMPLE: dict[str, Callable[[Outputs, Outputs, int], torch.Tensor | str]] = {
+    "zeros": zeros,
+    "constant": constant,
+    "stale": stale,
+}
+ARRANGED = {
+    **SIMPLE,
+    "unwritten-part": unwritten_part,
+    "stale-part": stale_part,
+    "wrong-tile": wrong_tile,
+    "missing-step": missing_step,
+    "permuted-rows": permuted_rows,
+}
+"""Mutants made from right answers alone, one output at a time."""
+
+
+def simple_mutants(
+    expectation: Expectation, other: Outputs, factor: float
+) -> tuple[MutantResult, ...]:
+    """Judge the cheap mutants that show whether a problem can tell anything at all."""
+    judge = _Judge(expectation=expectation, factor=factor, eager=None)
+    return tuple(_arranged(judge, expectation.right(), other, SIMPLE))
+
+
+@dataclass(kw_only=True, slots=True)
+class MutationCheck:
+    """All mutants of one right answer."""
+
+    oracle: Oracle
+    expectation: Expectation
+    other: Outputs
+    """The right answer to other inputs."""
+    factor: float
+    eager: Outputs | None
+    """What PyTorch answers in the tested dtype."""
+    seed: int
+
+    def run(self) -> tuple[MutantResult, ...]:
+        """Make and judge every kind."""
+        judge = _Judge(expectation=self.expectation, factor=self.factor, eager=self.eager)
+        found = list(_arranged(judge, self.expectation.right(), self.other, ARRANGED))
+        found.append(judge.whole("lower-precision", self._lower_precision()))
+        last, middle = self._dropped()
+        found.append(judge.whole("dropped-epilogue", last))
+        found.append(judge.whole("dropped-op", middle))
+        found.append(judge.whole("swapped-inputs", self._swapped()))
+        return tuple(found)
+
+    def _run(self, mode: WideMode, inputs: tuple[object, ...]) -> Outputs:
+        result = self.oracle.reference.run_with(mode, inputs, self.expectation.seed)
+        pairs = zip(result.outputs, self.expectation.dtypes, strict=True)
+        return [tensor.to(dtype) for tensor, dtype in pairs]
+
+    def _lower_precision(self) -> Outputs | str:
+        mode = NarrowMode(width=self.oracle.reference.width, dtype=self.oracle.dtype)
+        narrow = pytree.tree_map_only(torch.Tensor, mode.narrowed, self.expectation.inputs)
+        return self._run(mode, narrow)
+
+    def _dropped(self) -> tuple[Outputs | str, Outputs | str]:
+        reference = self.oracle.reference
+        recorder = DropMode(width=reference.width, dtype=reference.dtype, drop=None)
+        self._run(recorder, self.expectation.inputs)
+        last, middle = dropped_candidates(recorder, random.Random(self.seed))
+        none = "no op of the model has an input of its result's shape that it changes"
+        return tuple(  # type: ignore[return-value]
+            none if at is None else self._attempt(DropMode(
+                width=reference.width, dtype=reference.dtype, drop=at
+            ))
+            for at in (last, middle)
+        )  # fmt: skip
+
+    def _attempt(self, mode: WideMode) -> Outputs | str:
+        try:
+            outputs = self._run(mode, self.expectation.inputs)
+        except (RuntimeError, ValueError, IndexError, TypeError) as error:
+            return f"the model does not run without that op ({type(error).__name__})"
+        same = [o.shape == r.shape for o, r in zip(outputs, self.other, strict=True)]
+        return outputs if all(same) else "the model's output has another shape without that op"
+
+    def _swapped(self) -> Outputs | str:
+        inputs = list(self.expectation.inputs)
+        for i, first in enumerate(inputs):
+            for j in range(i + 1, len(inputs)):
+                second = inputs[j]
+                if not isinstance(first, torch.Tensor) or not isinstance(second, torch.Tensor):
+                    continue
+                if first.shape == second.shape and first.dtype == second.dtype:
+                    inputs[i], inputs[j] = second, first
+                    return self._swapped_run(tuple(inputs))
+        return "no two inputs have the same shape and dtype"
+
+    def _swapped_run(self, inputs: tuple[object, ...]) -> Outputs | str:
+        try:
+            return self._run(self.oracle.reference.mode(), inputs)
+        except (RuntimeError, ValueError, IndexError) as error:
+            return f"the model refuses them swapped ({type(error).__name__})"
+
+
+def _arranged(
+    judge: _Judge, right: Outputs, other: Outputs,
+    kinds: dict[str, Callable[[Outputs, Outputs, int], torch.Tensor | str]],
+) -> Iterator[MutantResult]:  # fmt: skip
+    for name, make in kinds.items():
+        for number, out in enumerate(right):
+            if out.numel():
+                shown = name if len(right) == 1 else f"{name}[{number}]"
+                yield judge.one(shown, make(right, other, number), number)
+
+
+@dataclass(kw_only=True, slots=True)
+class _Judge:
+    """Turns comparisons into results."""
+
+    expectation: Expectation
+    factor: float
+    eager: Outputs | None
+
+    def one(self, name: str, mutant: torch.Tensor | str, number: int) -> MutantResult:
+        """Judge a mutant of one output."""
+        if isinstance(mutant, str):
+            return _impossible(name, mutant)
+        outputs = self.expectation.right()
+        outputs[number] = mutant
+        return self._result(name, outputs, number)
+
+    def whole(self, name: str, mutant: Outputs | str) -> MutantResult:
+        """Judge a mutant of all outputs."""
+        if isinstance(mutant, str):
+            return _impossible(name, mutant)
+        return self._result(name, mutant, None)
+
+    def _result(self, name: str, outputs: Outputs, number: int | None) -> MutantResult:
+        found = self.expectation.judge(outputs, factor=self.factor, only=number)
+        near = self._eager_ratio(found, number)
+        if not found.correct:
+            return MutantResult(
+                name=name, rejected=True, value=found.ratio, eager_ratio=near, able=True,
+                reason=f"{found.metric} is {found.value:.3g}, the budget is {found.budget:.3g}",
+            )  # fmt: skip
+        same = found.ratio == 0.0
+        reason = "it equals the right answer" if same else (
+            f"it is as near to the right answer as rounding brings it: {found.value:.3g} of "
+            f"{found.budget:.3g} ({found.metric}), {near:.3g} times PyTorch's own error"
+        )  # fmt: skip
+        able = not same and near > ONE_STEP
+        if able:
+            reason = f"accepted, though its error is {near:.3g} times PyTorch's own"
+        return MutantResult(
+            name=name, rejected=False, value=found.ratio, eager_ratio=near, able=able, reason=reason
+        )
+
+    def _eager_ratio(self, found: Comparison, number: int | None) -> float:
+        if self.eager is None:
+            return math.nan
+        own = self.expectation.judge(self.eager, factor=self.factor, only=number)
+        return max(found.rms / max(own.rms, 1e-30), found.ratio / max(own.ratio, 1e-30))
+
+
+def _impossible(name: str, reason: str) -> MutantResult:
+    return MutantResult(
+        name=name, rejected=False, value=math.nan, eager_ratio=math.nan, able=False, reason=reason
+    )

@@ -1,0 +1,233 @@
+"""What is expected: the reference's outputs on some inputs, each with its budget.
+
+Flows in: a subject and inputs. Flows out: an `Expectation`. The number of noisy runs follows
+from how many independent errors one run shows, and from what a run costs.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import torch
+
+from bellrock.errors import BellrockError
+from bellrock.payload import DType, TensorSpec
+from bellrock.verify.budget import FALSE_ALARM, Budget, NoiseStatistics, scale_of
+from bellrock.verify.compare import (
+    DEFAULT_FACTOR,
+    Comparison,
+    compare_floats,
+    compare_integers,
+    count_beyond,
+)
+from bellrock.verify.noise import NoiseMode
+from bellrock.verify.reference import Reference, ReferenceResult
+from bellrock.verify.rounding import INDEXING, INDICES, JUMPS
+
+_ENOUGH = 8.0
+"""Degrees of freedom that make an estimated deviation trustworthy (t quantile near 13)."""
+_MOST_SAMPLES = 8
+_CHEAP_SECONDS = 0.5
+"""Noisy runs beyond the first are made while they take less than this in all."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Expectation:
+    """The reference on one set of inputs."""
+
+    distribution: str
+    inputs: tuple[object, ...]
+    seed: int
+    """Of the global generator, for models that draw random numbers."""
+    references: list[torch.Tensor]
+    """Floats in the wide format; integers as they are."""
+    budgets: list[Budget | None]
+    """None for integers."""
+    jumps: list[int]
+    """Elements of each output that rounding may decide."""
+    dtypes: list[torch.dtype]
+    """What each output must have."""
+    inputs_changed: bool
+    random_ops: frozenset[str] = frozenset()
+
+    def right(self) -> list[torch.Tensor]:
+        """Return the right answer: the reference rounded to the outputs' dtypes."""
+        return [r.to(d) for r, d in zip(self.references, self.dtypes, strict=True)]
+
+    def judge(
+        self, outputs: list[torch.Tensor], *, factor: float, only: int | None = None
+    ) -> Comparison:
+        """Return the worst comparison of all outputs (or of one)."""
+        worst: Comparison | None = None
+        for number, got in enumerate(outputs):
+            if got.numel() == 0 or only not in (None, number):
+                continue
+            found = self._judge_one(number, got, factor)
+            if worst is None or found.ratio > worst.ratio:
+                worst = found
+        if worst is None:
+            return compare_integers(torch.zeros(1), torch.zeros(1), output=0, allowed=0)
+        return worst
+
+    def _judge_one(self, number: int, got: torch.Tensor, factor: float) -> Comparison:
+        budget, reference = self.budgets[number], self.references[number]
+        if budget is None:
+            return compare_integers(got, reference, output=number, allowed=self.jumps[number])
+        return compare_floats(
+            got, reference, budget, output=number, factor=factor, allowed_jumps=self.jumps[number]
+        )
+
+
+@dataclass(kw_only=True, slots=True)
+class Oracle:
+    """Makes expectations of one subject."""
+
+    reference: Reference
+    dtype: DType
+    specs: tuple[TensorSpec, ...]
+    dtypes: list[torch.dtype]
+    seed: int
+    expensive: bool = False
+    """Whether a run takes so long that later expectations use one noisy run."""
+    _independent: list[dict[str, float]] | None = field(default=None)
+    _made: int = 0
+
+    def expect(
+        self, inputs: tuple[object, ...], *, distribution: str, may_fail: bool = False
+    ) -> Expectation | str:
+        """Run the reference and the noise.
+
+        Args:
+            inputs: in the tested dtype.
+            distribution: its name, for reports.
+            may_fail: whether inputs may lie outside the model's domain.
+
+        Returns:
+            The expectation, or (if it may fail) why these inputs cannot be judged.
+        """
+        seed = self.seed + 7919 * self._made
+        self._made += 1
+        if may_fail:
+            try:
+                result = self.reference.run_with(self.reference.mode(), inputs, seed)
+            except BellrockError:
+                raise
+            except Exception as error:  # noqa: BLE001 - the model's own check of its domain
+                return f"the model refuses it ({type(error).__name__})"
+        else:
+            result = self.reference.run(inputs, seed=seed)
+        if may_fail and not all(bool(torch.isfinite(t).all()) for t in _floats(result.outputs)):
+            return "the reference is not finite on it"
+        return self._with_budgets(inputs, distribution, seed, result)
+
+    def _with_budgets(
+        self, inputs: tuple[object, ...], distribution: str, seed: int, result: ReferenceResult
+    ) -> Expectation:
+        statistics = [
+            NoiseStatistics(reference=t, roundoff=self._roundoff(n), scale=scale_of(t))
+            if t.is_floating_point() and t.numel()
+            else None
+            for n, t in enumerate(result.outputs)
+        ]
+        flips, jumping = self._sample(inputs, seed, result, statistics)
+        budgets = [None if s is None else s.finish() for s in statistics]
+        self._share_independence(budgets)
+        jumps = [0] * len(budgets)
+        if jumping:
+            jumps = self._allowed_jumps(inputs, seed, result, budgets, flips)
+        return Expectation(
+            distribution=distribution, inputs=inputs, seed=seed, references=result.outputs,
+            budgets=budgets, jumps=jumps, dtypes=self.dtypes,
+            inputs_changed=result.inputs_changed, random_ops=result.random_ops,
+        )  # fmt: skip
+
+    def _roundoff(self, number: int) -> float:
+        return torch.finfo(self.dtypes[number]).eps / 2
+
+    def _sample(
+        self, inputs: tuple[object, ...], seed: int, result: ReferenceResult,
+        statistics: list[NoiseStatistics | None],
+    ) -> tuple[list[float], bool]:  # fmt: skip
+        """Make noisy runs until they are enough; return flips of integers, and if any jumped."""
+        flips, jumping, samples = [0.0] * len(statistics), False, 0
+        started = time.monotonic()
+        while True:
+            noisy, mode = self._noisy(inputs, seed, number=samples, amplify=1.0)
+            samples += 1
+            jumping = jumping or _can_jump(mode, result.outputs)
+            for number, (clean, stats, shaken) in enumerate(
+                zip(result.outputs, statistics, noisy, strict=True)
+            ):
+                if stats is not None:
+                    stats.add(shaken)
+                else:
+                    flips[number] += float((clean != shaken).sum())
+            if self._enough(samples, statistics, time.monotonic() - started):
+                return [count / samples for count in flips], jumping
+
+    def _enough(
+        self, samples: int, statistics: list[NoiseStatistics | None], seconds: float
+    ) -> bool:
+        if samples == 1:
+            self.expensive = seconds > _CHEAP_SECONDS
+            return self.expensive and self._independent is not None
+        if samples >= _MOST_SAMPLES or seconds > 2 * _CHEAP_SECONDS:
+            return True
+        freedoms = [samples * s.independent()["whole"] for s in statistics if s is not None]
+        return min(freedoms, default=_ENOUGH) >= _ENOUGH
+
+    def _share_independence(self, budgets: list[Budget | None]) -> None:
+        """One noisy run cannot show how errors hang together; the first expectation's did."""
+        if self._independent is None:
+            self._independent = [{} if b is None else b.independent for b in budgets]
+            return
+        for budget, known in zip(budgets, self._independent, strict=True):
+            if budget is None:
+                continue
+            for name, value in known.items():
+                budget.independent[name] = min(value, budget.independent.get(name, value))
+
+    def _noisy(
+        self, inputs: tuple[object, ...], seed: int, *, number: int, amplify: float
+    ) -> tuple[list[torch.Tensor], NoiseMode]:
+        mode = NoiseMode(
+            width=self.reference.width, dtype=self.dtype, seed=seed * 31 + number, amplify=amplify
+        )
+        return self.reference.run_with(mode, inputs, seed).outputs, mode
+
+    def _allowed_jumps(
+        self, inputs: tuple[object, ...], seed: int, result: ReferenceResult,
+        budgets: list[Budget | None], flips: list[float],
+    ) -> list[int]:  # fmt: skip
+        """Return how many elements of each output rounding may make jump.
+
+        Jumps are rare, so they are counted in a run of larger noise and scaled down: the
+        chance of crossing an edge is proportional to the noise.
+        """
+        from scipy import stats  # noqa: PLC0415
+
+        amplify = max(1.0, min(64.0, 2.0**-5 / self.dtype.unit_roundoff))
+        noisy, _ = self._noisy(inputs, seed, number=_MOST_SAMPLES, amplify=amplify)
+        allowed = []
+        for number, (clean, budget, shaken) in enumerate(
+            zip(result.outputs, budgets, noisy, strict=True)
+        ):
+            if budget is None:
+                rate = max(float((clean != shaken).sum()) / amplify, flips[number])
+            else:
+                limit = amplify * DEFAULT_FACTOR
+                rate = count_beyond(shaken, clean, budget, limit) / amplify
+            allowed.append(int(stats.poisson.isf(FALSE_ALARM, DEFAULT_FACTOR * rate)) if rate else 0)
+        return allowed
+
+
+def _floats(tensors: list[torch.Tensor]) -> list[torch.Tensor]:
+    return [tensor for tensor in tensors if tensor.is_floating_point()]
+
+
+def _can_jump(mode: NoiseMode, outputs: list[torch.Tensor]) -> bool:
+    integers = any(not tensor.is_floating_point() for tensor in outputs)
+    if mode.names & JUMPS:
+        return True
+    return bool(mode.names & INDICES) and (integers or bool(mode.names & INDEXING))

@@ -1,0 +1,290 @@
+"""What one op may lose: the rounding of each PyTorch op that is not exact.
+
+Flows in: a `Call`. Flows out: its `Rounding`. Each rule is the first-order error of the op
+carried out in f32 in any order, every rounding at its largest and with a random sign.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+
+from bellrock.verify.rounding import (
+    ACCUMULATOR_ROUNDOFF,
+    APPROXIMATION_ROUNDOFFS,
+    COMPOUND_ROUNDOFFS,
+    CORRECTLY_ROUNDED,
+    EXACT,
+    Call,
+    Rounding,
+    Rule,
+)
+
+_FUNCTION = APPROXIMATION_ROUNDOFFS * ACCUMULATOR_ROUNDOFF
+
+
+def rounding_of(call: Call) -> Rounding | None:
+    """Return the rounding of an op, or None for one that is exact."""
+    if call.name in EXACT:
+        return None
+    if call.name in CORRECTLY_ROUNDED:
+        return Rounding()
+    rule = RULES.get(call.name)
+    if rule is not None:
+        return rule(call)
+    if torch.Tag.pointwise in call.func.tags:
+        return Rounding(relative=COMPOUND_ROUNDOFFS * ACCUMULATOR_ROUNDOFF)
+    return _any_reduction(call)
+
+
+def accumulated(result: torch.Tensor, squares: torch.Tensor, length: float) -> torch.Tensor:
+    """Return the error of a sum of `length` terms in any order, in f32.
+
+    Args:
+        result: the sum, s.
+        squares: sum of the squared terms, q (broadcastable to the result).
+        length: number of terms, K.
+
+    Returns:
+        u sqrt(K) sqrt(s^2 / 3 + q / 2).
+    """
+    factor = ACCUMULATOR_ROUNDOFF * math.sqrt(length)
+    return result.square().div_(3).add_(squares, alpha=0.5).sqrt_().mul_(factor)
+
+
+def _product_error(first: torch.Tensor, second: torch.Tensor, result: torch.Tensor) -> torch.Tensor:
+    """Error of a (batched) matrix product; squares from the norms of rows and columns."""
+    length = max(1, first.shape[-1])
+    matrix, vector = first.dim() > 1, second.dim() == 1
+    left = first.square().sum(-1, keepdim=matrix and not vector)
+    right = second.square().sum() if vector else second.square().sum(-2, keepdim=matrix)
+    return accumulated(result, left * right / length, length)
+
+
+def _product(call: Call) -> Rounding:
+    return Rounding(absolute=_product_error(call.args[0], call.args[1], call.out))
+
+
+def _product_and_sum(call: Call) -> Rounding:
+    addend, first, second = call.args[:3]
+    beta, alpha = call.kwargs.get("beta", 1), call.kwargs.get("alpha", 1)
+    result = call.out if call.in_place or beta == 0 else call.out - addend * beta
+    error = _product_error(first, second, result / alpha if alpha not in (0, 1) else result)
+    return Rounding(absolute=error * abs(alpha), stored=None if call.in_place else result)
+
+
+def _convolution(call: Call) -> Rounding:
+    """As a matrix product; squares from the window's mean square and the filter's norm."""
+    x, weight, bias, stride, padding, dilation, transposed, output_padding, groups = call.args[:9]
+    rank = weight.dim() - 2
+    batched = x if x.dim() == rank + 2 else x.unsqueeze(0)
+    window = math.prod(weight.shape[2:])
+    reach = torch.ops.aten.convolution(
+        batched.square().mean(1, keepdim=True),
+        torch.ones((1, 1, *weight.shape[2:]), dtype=call.out.dtype), None,
+        stride, padding, dilation, transposed, output_padding, 1,
+    )  # fmt: skip
+    if transposed:
+        squares = weight.square().flatten(2).sum((0, 2)).repeat(groups) / groups
+        length = weight.shape[0] // groups * window
+    else:
+        squares, length = weight.square().flatten(1).sum(1), weight.shape[1] * window
+    spread = reach * (squares / window).view(1, -1, *[1] * rank)
+    result = call.out if bias is None else call.out - bias.view(-1, *[1] * rank)
+    error = accumulated(result, spread if batched is x else spread[0], length)
+    return Rounding(absolute=error, stored=None if bias is None else result)
+
+
+def _sum(call: Call) -> Rounding:
+    squares = call.func(call.args[0].square(), *call.args[1:], **call.kwargs)
+    return Rounding(absolute=accumulated(call.out, squares, call.ratio()))
+
+
+def _mean(call: Call) -> Rounding:
+    squares = call.func(call.args[0].square(), *call.args[1:], **call.kwargs)
+    return Rounding(absolute=accumulated(call.out, squares / call.ratio(), call.ratio()))
+
+
+def _average_pool(call: Call) -> Rounding:
+    window = call.args[1]
+    length = float(math.prod(window) if isinstance(window, (list, tuple)) else window)
+    if "adaptive" in call.name:
+        length = call.ratio()
+    squares = call.func(call.args[0].square(), *call.args[1:], **call.kwargs)
+    return Rounding(absolute=accumulated(call.out, squares / length, length))
+
+
+def _positive_sum(call: Call) -> Rounding:
+    """Norms, variances, losses: a sum of terms of one sign, then a step or two."""
+    factor = math.sqrt(call.ratio() / 3) + APPROXIMATION_ROUNDOFFS
+    return Rounding(relative=factor * ACCUMULATOR_ROUNDOFF)
+
+
+def _any_reduction(call: Call) -> Rounding:
+    """An op without a rule of its own: a sum over as many terms as the sizes suggest."""
+    factor = ACCUMULATOR_ROUNDOFF * (math.sqrt(call.ratio()) + APPROXIMATION_ROUNDOFFS)
+    typical = call.out.square().mean().sqrt() if call.out.numel() else 0.0
+    return Rounding(relative=factor, absolute=factor * typical)
+
+
+def _cumulative_sum(call: Call) -> Rounding:
+    return Rounding(chained=("sum", int(call.args[1])))
+
+
+def _cumulative_product(call: Call) -> Rounding:
+    return Rounding(chained=("product", int(call.args[1])))
+
+
+def _cumulative_log(call: Call) -> Rounding:
+    return Rounding(chained=("log", int(call.args[1])), relative=ACCUMULATOR_ROUNDOFF)
+
+
+def _softmax(call: Call) -> Rounding:
+    """exp(x - max) loses |x - max| roundoffs; the row's sum is an error the row shares."""
+    x, dim = call.args[0], call.args[1]
+    depth = x.amax(dim, keepdim=True) - x
+    depth = torch.where(torch.isfinite(depth), depth, 0.0)
+    row = torch.full_like(x.amax(dim, keepdim=True), ACCUMULATOR_ROUNDOFF)
+    length = x.shape[dim] if x.dim() else 1
+    shared = row * math.sqrt(length / 3) * call.signs(row.shape)
+    return Rounding(relative=depth * ACCUMULATOR_ROUNDOFF + _FUNCTION, parts=(call.out * shared,))
+
+
+def _log_softmax(call: Call) -> Rounding:
+    x, dim = call.args[0], call.args[1]
+    size = x.abs() + x.abs().amax(dim, keepdim=True)
+    factor = math.sqrt((x.shape[dim] if x.dim() else 1) / 3) + APPROXIMATION_ROUNDOFFS
+    return Rounding(absolute=(size + factor) * ACCUMULATOR_ROUNDOFF)
+
+
+def _log_sum(call: Call) -> Rounding:
+    factor = math.sqrt(call.ratio() / 3) + APPROXIMATION_ROUNDOFFS
+    return Rounding(absolute=(call.out.abs() + factor) * ACCUMULATOR_ROUNDOFF)
+
+
+def _layer_norm(call: Call) -> Rounding:
+    x, shape, weight, bias = call.args[:4]
+    dims = tuple(range(x.dim() - len(shape), x.dim()))
+    shift, stretch = _normalisation(call, x, dims)
+    return _normalised(call.out, shift, stretch, weight, bias)
+
+
+def _group_norm(call: Call) -> Rounding:
+    x, weight, bias, batch, channels, _, groups = call.args[:7]
+    shape = (batch, channels, *[1] * (x.dim() - 2))
+    errors = _normalisation(call, x.reshape(batch, groups, -1), (2,))
+    shift, stretch = (
+        error.repeat_interleave(channels // groups, 1).reshape(shape) for error in errors
+    )
+    weight, bias = (v if v is None else v.view(1, *shape[1:]) for v in (weight, bias))
+    return _normalised(call.out, shift, stretch, weight, bias)
+
+
+def _batch_norm(call: Call) -> Rounding:
+    x, weight, bias, mean = call.args[:4]
+    training = bool(call.args[5]) if "no_training" not in call.name else False
+    shape = (1, -1, *[1] * (x.dim() - 2))
+    weight, bias = (v if v is None else v.view(shape) for v in (weight, bias))
+    if training:
+        dims = (0, *range(2, x.dim()))
+        shift, stretch = _normalisation(call, x, dims)
+        return _normalised(call.out, shift, stretch, weight, bias)
+    scaled = call.out if bias is None else call.out - bias
+    distance = x - mean.view(shape)
+    gain = torch.where(distance == 0, 0.0, scaled / distance)
+    # x * a + (b - mean * a), as well as (x - mean) * a + b, is right
+    size = (gain * mean.view(shape)).abs() + scaled.abs()
+    return Rounding(absolute=size * (2 * COMPOUND_ROUNDOFFS * ACCUMULATOR_ROUNDOFF))
+
+
+def _normalisation(
+    call: Call, x: torch.Tensor, dims: tuple[int, ...]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Errors of a group's mean (over its deviation) and of its deviation (relative)."""
+    length = math.prod(x.shape[d] for d in dims)
+    variance, mean = torch.var_mean(x, dims, correction=0, keepdim=True)
+    step = ACCUMULATOR_ROUNDOFF * math.sqrt(length / 3)
+    size = (1.0 + mean.square() / variance).sqrt() * step
+    size = torch.where(variance > 0, size, 0.0).clamp_max(1.0)
+    return size * call.signs(size.shape), size * call.signs(size.shape)
+
+
+def _normalised(
+    out: torch.Tensor, shift: torch.Tensor, stretch: torch.Tensor, weight: Any, bias: Any
+) -> Rounding:
+    centred = out if bias is None else out - bias
+    moved = shift if weight is None else shift * weight
+    return Rounding(
+        relative=2 * COMPOUND_ROUNDOFFS * ACCUMULATOR_ROUNDOFF,
+        parts=(moved.expand_as(out), centred * stretch),
+    )
+
+
+def _function(call: Call) -> Rounding:
+    """By polynomial or table: 4 ulp."""
+    return Rounding(relative=_FUNCTION)
+
+
+def _function_near_one(call: Call) -> Rounding:
+    """4 ulp, and 2 ulp of 1, which its usual formula cancels against."""
+    return Rounding(relative=_FUNCTION, absolute=_FUNCTION / 2)
+
+
+def _function_times_input(call: Call) -> Rounding:
+    """4 ulp, and 2 ulp of the input, which is multiplied by a cancelled factor."""
+    if call.in_place:
+        return Rounding(relative=_FUNCTION)
+    return Rounding(relative=_FUNCTION, absolute=call.args[0].abs() * (_FUNCTION / 2))
+
+
+def _power(call: Call) -> Rounding:
+    """x^y as exp(y log x): relative error grows with |y log x|; small powers by products."""
+    exponent = call.args[1]
+    if isinstance(exponent, (int, float)) and abs(float(exponent)) in (0.5, 1.0, 2.0, 3.0):
+        return Rounding(relative=_FUNCTION)
+    steps = call.out.abs().clamp_min(1e-300).log().abs()
+    return Rounding(relative=(1.0 + torch.where(torch.isfinite(steps), steps, 0.0)) * _FUNCTION)
+
+
+def _interpolation(call: Call) -> Rounding:
+    return Rounding(absolute=call.args[0].square().mean().sqrt() * _FUNCTION)
+
+
+def _from_names(names: str, rule: Rule) -> dict[str, Rule]:
+    return dict.fromkeys(names.split(), rule)
+
+
+RULES: dict[str, Rule] = {
+    **_from_names("mm bmm mv dot vdot", _product),
+    **_from_names("addmm baddbmm addmv", _product_and_sum),
+    **_from_names("convolution", _convolution),
+    **_from_names("sum nansum", _sum),
+    **_from_names("mean", _mean),
+    **_from_names("avg_pool1d avg_pool2d avg_pool3d", _average_pool),
+    **_from_names("_adaptive_avg_pool2d _adaptive_avg_pool3d", _average_pool),
+    **_from_names("var std var_mean std_mean norm linalg_vector_norm prod", _positive_sum),
+    **_from_names("mse_loss huber_loss smooth_l1_loss nll_loss_forward", _positive_sum),
+    **_from_names("nll_loss2d_forward binary_cross_entropy soft_margin_loss", _positive_sum),
+    **_from_names("multi_margin_loss multilabel_margin_loss_forward", _positive_sum),
+    **_from_names("_cdist_forward _pdist_forward", _positive_sum),
+    **_from_names("cumsum", _cumulative_sum),
+    **_from_names("cumprod", _cumulative_product),
+    **_from_names("logcumsumexp", _cumulative_log),
+    **_from_names("_softmax", _softmax),
+    **_from_names("_log_softmax", _log_softmax),
+    **_from_names("logsumexp", _log_sum),
+    **_from_names("native_layer_norm", _layer_norm),
+    **_from_names("native_group_norm", _group_norm),
+    **_from_names("native_batch_norm _native_batch_norm_legit_no_training", _batch_norm),
+    **_from_names("exp exp2 log log2 log10 sigmoid rsqrt cosh", _function),
+    **_from_names("log1p expm1 elu selu celu softplus log_sigmoid_forward", _function_near_one),
+    **_from_names("tanh erf erfc erfinv sin cos tan sinh asinh atanh asin acos", _function_near_one),
+    **_from_names("acosh atan atan2 logit lgamma digamma sinc", _function_near_one),
+    **_from_names("gelu mish silu", _function_times_input),
+    **_from_names("pow", _power),
+    **_from_names("upsample_linear1d upsample_bilinear2d upsample_trilinear3d", _interpolation),
+    **_from_names("upsample_bicubic2d _upsample_bilinear2d_aa grid_sampler_2d", _interpolation),
+    **_from_names("_upsample_bicubic2d_aa grid_sampler_3d", _interpolation),
+}

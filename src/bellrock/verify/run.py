@@ -1,0 +1,270 @@
+"""`verify`: is this compiled program right?
+
+Flows in: a candidate and its subject. Flows out: a `Verdict`. Per trial: fresh inputs, the
+reference and its budget, then the candidate into poisoned buffers, then the comparison.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+
+import torch
+
+from bellrock.payload import DType
+from bellrock.verify.compare import DEFAULT_FACTOR, Comparison
+from bellrock.verify.distributions import OWN, VARIANTS, vary
+from bellrock.verify.mutants import MutationCheck, simple_mutants
+from bellrock.verify.oracle import Expectation, Oracle
+from bellrock.verify.program import Program, Violation, checksum
+from bellrock.verify.reference import Reference, State, ordered_results
+from bellrock.verify.statistics import randomise_statistics, statistics_of
+from bellrock.verify.verdict import Candidate, MutantResult, Subject, Verdict
+
+CONTRACT = "contract of a call"
+
+
+def verify(
+    candidate: Candidate, subject: Subject, *, dtype: DType, trials: int = 3, seed: int = 0,
+    budget_factor: float = DEFAULT_FACTOR, mutants: bool = False,
+) -> Verdict:  # fmt: skip
+    """Judge a compiled program by PyTorch in higher precision.
+
+    Args:
+        candidate: the program; it must read the storage of the subject's parameters.
+        subject: the model in the tested dtype, and a maker of inputs.
+        dtype: the tested dtype, of the model and of its float inputs.
+        trials: comparisons on fresh inputs: two of the problem's own distribution, the
+            others of variants of it.
+        seed: of everything random; equal seeds give equal verdicts.
+        budget_factor: how many times noisier than the noise a right answer may be.
+        mutants: whether to check the checker with wrong answers made on purpose.
+
+    Returns:
+        The verdict. The model's buffers are as before.
+
+    Raises:
+        VerifyError: the reference cannot be computed, or the numbers of results differ.
+    """
+    started = time.monotonic()
+    state, generator = State.of(subject.model), torch.random.get_rng_state()
+    try:
+        examination = Examination(
+            candidate=candidate, subject=subject, dtype=dtype, trials=max(2, trials), seed=seed,
+            factor=budget_factor, with_mutants=mutants,
+        )  # fmt: skip
+        examination.run()
+        return examination.verdict(time.monotonic() - started)
+    finally:
+        state.restore()
+        torch.random.set_rng_state(generator)
+
+
+@dataclass(kw_only=True, slots=True)
+class Examination:
+    """One verification under way; what it has found so far."""
+
+    candidate: Candidate
+    subject: Subject
+    dtype: DType
+    trials: int
+    seed: int
+    factor: float
+    with_mutants: bool
+    worst: Comparison | None = None
+    distributions: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    insensitive: list[str] = field(default_factory=list)
+    results: tuple[MutantResult, ...] = ()
+    randomised: bool = False
+    eager_ratio: float = math.nan
+    width: str = "f64"
+    _like: object = None
+
+    def run(self) -> None:
+        """Make all trials; stop at the first wrong answer."""
+        oracle, program = self._prepare()
+        parameters = list(self.subject.model.parameters())
+        before = checksum(parameters)
+        try:
+            self._trials(oracle, program)
+            if before != checksum(parameters):
+                raise Violation("it changed the model's parameters")
+        except Violation as violation:
+            self.worst = Comparison(
+                metric=CONTRACT, value=math.inf, budget=0.0, ratio=math.inf, index=(), output=0,
+                rms=math.inf, detail=str(violation),
+            )  # fmt: skip
+        self.width = {8: "f64", 4: "f32"}.get(oracle.reference.width.itemsize, str(self.dtype))
+        self.notes.extend(oracle.reference.fallbacks)
+
+    def _prepare(self) -> tuple[Oracle, Program]:
+        specs = self.candidate.result_specs
+        torch_dtype = getattr(torch, self.dtype.torch_name)
+        reference = Reference(model=self.subject.model, dtype=torch_dtype, specs=specs)
+        dtypes = self._learn_types(reference)
+        oracle = Oracle(
+            reference=reference, dtype=self.dtype, specs=specs, dtypes=dtypes, seed=self.seed
+        )
+        return oracle, Program(candidate=self.candidate, subject=self.subject, dtypes=dtypes)
+
+    def _learn_types(self, reference: Reference) -> list[torch.dtype]:
+        """Run PyTorch once in the tested dtype, for the structure and dtypes of the output."""
+        inputs = self.subject.make_inputs(self.seed)
+        try:
+            self._like, outputs = self._eager(inputs, self.seed)
+        except (RuntimeError, NotImplementedError) as error:
+            self.notes.append(
+                f"PyTorch itself does not run in {self.dtype} ({str(error).splitlines()[0]}); "
+                "dtypes and structure of the output are taken from the reference"
+            )
+            outputs = reference.run(inputs, seed=self.seed).outputs
+            self._like = None
+            return [reference.dtype if t.is_floating_point() else t.dtype for t in outputs]
+        return [tensor.dtype for tensor in outputs]
+
+    def _eager(self, inputs: tuple[object, ...], seed: int) -> tuple[object, list[torch.Tensor]]:
+        state = State.of(self.subject.model)
+        torch.manual_seed(seed)
+        with torch.no_grad():
+            output = self.subject.model(*inputs)
+        specs = self.candidate.result_specs
+        found = [t.clone() for t in ordered_results(output, self.subject.model, specs)]
+        state.restore()
+        return output, found
+
+    def _trials(self, oracle: Oracle, program: Program) -> None:
+        first = self._expect_own(oracle, self.seed)
+        second = self._expect_own(oracle, self.seed + 1)
+        if self._collapsed(first, second) and statistics_of(self.subject.model):
+            count = randomise_statistics(oracle.reference, first.inputs, seed=self.seed)
+            self.randomised = True
+            self.notes.append(
+                f"outputs for different inputs were alike: the statistics of {count} "
+                "normalisation layers were randomised"
+            )
+            first = self._expect_own(oracle, self.seed)
+            second = self._expect_own(oracle, self.seed + 1)
+        self._judge_own(oracle, program, first, second)
+        del first, second
+        if self.worst is None or self.worst.correct:
+            self._judge_variants(oracle, program)
+
+    def _expect_own(self, oracle: Oracle, seed: int) -> Expectation:
+        inputs = self.subject.make_inputs(seed)
+        expectation = oracle.expect(inputs, distribution=OWN)
+        assert isinstance(expectation, Expectation)
+        return expectation
+
+    def _collapsed(self, first: Expectation, second: Expectation) -> bool:
+        return second.judge(first.right(), factor=self.factor).correct
+
+    def _judge_own(
+        self, oracle: Oracle, program: Program, first: Expectation, second: Expectation
+    ) -> None:
+        for expectation in (first, second):
+            if not self._judge(program, expectation):
+                return
+        self._judge_free(program, second)
+        if first.random_ops:
+            names = ", ".join(sorted(first.random_ops))
+            self.notes.append(f"the model draws random numbers ({names}) from the global generator")
+        self._measure_eager(second)
+        if self.with_mutants:
+            check = MutationCheck(
+                oracle=oracle, expectation=second, other=first.right(), factor=self.factor,
+                eager=self._eager_outputs(second), seed=self.seed,
+            )  # fmt: skip
+            self.results = check.run()
+        else:
+            self.results = ()
+        self.insensitive = [
+            f"{result.name}: {result.reason}"
+            for result in (self.results or simple_mutants(second, first.right(), self.factor))
+            if not result.able
+        ]
+
+    def _judge(self, program: Program, expectation: Expectation) -> bool:
+        outputs = program.run_into_buffers(
+            expectation.inputs, seed=expectation.seed, may_change_inputs=expectation.inputs_changed
+        )
+        program.check_types(outputs, expectation.references)
+        self.distributions.append(expectation.distribution)
+        return self._note(expectation.judge(outputs, factor=self.factor))
+
+    def _judge_free(self, program: Program, expectation: Expectation) -> None:
+        if self._like is None or expectation.inputs_changed:
+            return
+        outputs = program.run_freely(expectation.inputs, seed=expectation.seed, like=self._like)
+        program.check_types(outputs, expectation.references)
+        self._note(expectation.judge(outputs, factor=self.factor))
+
+    def _note(self, found: Comparison) -> bool:
+        if self.worst is None or found.ratio > self.worst.ratio:
+            self.worst = found
+        return found.correct
+
+    def _measure_eager(self, expectation: Expectation) -> None:
+        outputs = self._eager_outputs(expectation)
+        if outputs is not None:
+            self.eager_ratio = expectation.judge(outputs, factor=self.factor).ratio
+
+    def _eager_outputs(self, expectation: Expectation) -> list[torch.Tensor] | None:
+        if self._like is None or expectation.inputs_changed:
+            return None
+        return self._eager(expectation.inputs, expectation.seed)[1]
+
+    def _judge_variants(self, oracle: Oracle, program: Program) -> None:
+        """Judge further trials on variants, in turn; own inputs again where none applies."""
+        names = list(VARIANTS)
+        number = 2
+        while number < self.trials:
+            seed = self.seed + number
+            own = self.subject.make_inputs(seed)
+            expectation: Expectation | None = None
+            while names and expectation is None:
+                expectation = self._expect_variant(oracle, own, names.pop(0), seed)
+            if expectation is None:
+                expectation = self._expect_own(oracle, seed)
+            if not self._judge(program, expectation):
+                return
+            number += 1
+
+    def _expect_variant(
+        self, oracle: Oracle, own: tuple[object, ...], name: str, seed: int
+    ) -> Expectation | None:
+        inputs = vary(own, name, seed)
+        found = "no input may take other values" if inputs is None else oracle.expect(
+            inputs, distribution=name, may_fail=True
+        )  # fmt: skip
+        if isinstance(found, str):
+            self.notes.append(f"distribution {name!r} dropped: {found}")
+            return None
+        return found
+
+    def verdict(self, seconds: float) -> Verdict:
+        """Return the verdict on what was found."""
+        worst = self.worst
+        assert worst is not None
+        return Verdict(
+            correct=worst.correct, metric=worst.metric, value=worst.value, budget=worst.budget,
+            worst_index=worst.index, worst_output=worst.output, trials=len(self.distributions),
+            distributions=tuple(self.distributions), reference=self.width,
+            eager_value=self.eager_ratio, insensitive=tuple(self.insensitive),
+            randomised=self.randomised, mutants=self.results, notes=tuple(self.notes),
+            message=self._message(worst), seconds=seconds,
+        )  # fmt: skip
+
+    def _message(self, worst: Comparison) -> str:
+        if worst.metric == CONTRACT:
+            return f"{self.subject.name} is wrong: {worst.detail}."
+        place = f"output {worst.output} at {list(worst.index)}"
+        numbers = f"{worst.metric} is {worst.value:.3g}, the budget is {worst.budget:.3g}"
+        said = "is right" if worst.correct else "is wrong"
+        parts = [f"{self.subject.name} {said}: {numbers}, {place} ({worst.detail})"]
+        if not math.isnan(self.eager_ratio):
+            parts.append(f"PyTorch's own error is {self.eager_ratio:.3g} of its budget")
+        if self.insensitive:
+            parts.append("this problem cannot tell apart: " + "; ".join(self.insensitive))
+        return ". ".join([*parts, *self.notes]) + "."
