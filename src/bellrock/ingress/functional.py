@@ -1,0 +1,68 @@
+"""Programs without side effects.
+
+Flows in: an exported program, in which in-place ops may write to buffers, parameters or
+inputs. Flows out: the same program with such writes as results (PyTorch's
+functionalisation), so that its door can be read off its signature.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+
+import torch
+from torch.export import ExportedProgram
+from torch.fx import Node
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Silence PyTorch's warnings about its own internals, which a user can do nothing about."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def functionalised(program: ExportedProgram) -> ExportedProgram:
+    """Return a program whose writes are results.
+
+    A program that writes nothing is returned as it is: functionalising traces it again.
+    """
+    if not _writes(program):
+        return program
+    with torch.no_grad(), quiet():
+        # An empty table: only functionalises, every op stays what it is.
+        return program.run_decompositions({})
+
+
+def _writes(program: ExportedProgram) -> bool:
+    """Whether an in-place op may reach a tensor that lives outside the program."""
+    outside: set[Node] = {n for n in program.graph.nodes if n.op == "placeholder"}
+    for node in program.graph.nodes:
+        if node.op != "call_function":
+            continue
+        schema = getattr(node.target, "_schema", None)
+        if schema is None:  # getitem of a multi-result view, or a higher-order op
+            if node.target is not torch.ops.higher_order.while_loop and outside & set(
+                node.all_input_nodes
+            ):
+                outside.add(node)
+            continue
+        for formal, actual in zip(schema.arguments, node.args, strict=False):
+            if formal.alias_info is None or not outside & set(_nodes(actual)):
+                continue
+            if formal.alias_info.is_write and node.target is not torch.ops.aten.detach_.default:
+                return True
+            outside.add(node)
+        if node.target is torch.ops.aten.dropout.default and node.args[0] in outside:
+            outside.add(node)  # inactive, it returns its input
+    return False
+
+
+def _nodes(argument: object) -> list[Node]:
+    if isinstance(argument, Node):
+        return [argument]
+    if isinstance(argument, (list, tuple)):
+        return [a for a in argument if isinstance(a, Node)]
+    return []

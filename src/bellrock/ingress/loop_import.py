@@ -1,0 +1,279 @@
+"""Loops and branches into torch dialect, right.
+
+Flows in: `while_loop` and `cond` nodes of a decomposed graph. Flows out: torch dialect. The
+stock importer gives tensors that a loop captures to it as if they were carried, and
+torch-mlir's lowering of a loop whose first condition folds to a constant drops the
+condition; both miscompile. Here
+
+* a loop that counts in constant steps to a constant bound becomes a counted `prim.Loop`
+  (then `scf.for`), and its counter is the loop's own induction variable;
+* any other loop stays a `prim.Loop` with a condition (then `scf.while`);
+* `torch.cond` becomes `prim.If`.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.fx import GraphModule, Node
+from torch_mlir import ir
+from torch_mlir.extras import fx_importer
+from torch_mlir.extras.fx_importer import GraphNodeImporter
+
+from bellrock.errors import ImportFailedError
+from bellrock.ingress.source import where
+
+aten = torch.ops.aten
+
+_PASS_THROUGH = frozenset(
+    {aten.clone.default, aten.lift_fresh_copy.default, aten.detach.default, aten._to_copy.default}
+)
+_FILLED = {aten.full.default: 1, aten.full_like.default: 1, aten.scalar_tensor.default: 0}
+_ZERO = frozenset({aten.zeros.default, aten.zeros_like.default})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Count:
+    """A loop's counter: carried value `position` runs from `start` in `step`s."""
+
+    position: int
+    start: int
+    step: int
+    trips: int
+
+    @property
+    def end(self) -> int:
+        """Its value after the loop."""
+        return self.start + self.trips * self.step
+
+
+class LoopImporter(GraphNodeImporter):
+    """Imports one graph; see the module's docstring for what differs from the stock one."""
+
+    # One method per higher-order op, found by name by the base class.
+
+    def _import_hop(self, loc: ir.Location, node: Node, hop: Any) -> None:
+        if getattr(self, f"_import_hop_{hop.name()}", None) is None:
+            raise ImportFailedError(
+                f"PyTorch op {hop.name()!r} (higher-order) cannot be expressed",
+                where=where(node),
+                hint="write the loop as torch.while_loop, or unroll it",
+            )
+        super()._import_hop(loc, node, hop)
+
+    def _import_hop_while_loop(self, loc: ir.Location, node: Node, hop: Any) -> None:
+        condition, body, carried, captured = node.args
+        count = counter(node)
+        types = [self._value_type(value) for value in _values(node)]
+        initial = [self._import_argument(loc, c) for c in carried]
+        outside = [self._import_argument(loc, c) for c in captured]
+        with loc:
+            if count is not None:
+                results = self._counted(self._callee(node, body), count, types, initial, outside)
+            else:
+                functions = self._callee(node, condition), self._callee(node, body)
+                results = self._conditional(*functions, types, initial, outside)
+        self._bind_results(node, results)
+
+    def _import_hop_cond(self, loc: ir.Location, node: Node, hop: Any) -> None:
+        predicate, *branches, operands = node.args
+        types = [self._value_type(value) for value in _values(node)]
+        values = [self._import_argument(loc, o) for o in operands]
+        with loc:
+            chosen = self._as_bool(self._import_argument(loc, predicate))
+            choice = ir.Operation.create(
+                "torch.prim.If", results=types, operands=[chosen], regions=2
+            )
+            for region, branch in zip(choice.regions, branches, strict=True):
+                with ir.InsertionPoint(ir.Block.create_at_start(region, [])):
+                    results = _call(self._callee(node, branch), types, values)
+                    ir.Operation.create("torch.prim.If.yield", operands=results)
+        self._bind_results(node, list(choice.results))
+
+    # Loops.
+
+    def _counted(
+        self,
+        body: str,
+        count: Count,
+        types: list[ir.Type],
+        initial: list[ir.Value],
+        outside: list[ir.Value],
+    ) -> list[ir.Value]:
+        at = count.position
+        counter_type, rest = types[at], types[:at] + types[at + 1 :]
+        loop = ir.Operation.create(
+            "torch.prim.Loop",
+            results=rest,
+            operands=[self._int(count.trips), self._true(), *initial[:at], *initial[at + 1 :]],
+            regions=1,
+        )
+        block = ir.Block.create_at_start(loop.regions[0], [self._cc.torch_int_type, *rest])
+        with ir.InsertionPoint(block):
+            trip, *carried = block.arguments
+            value = self._number(self._affine(trip, count), counter_type)
+            carried.insert(at, value)
+            results = _call(body, types, [*carried, *outside])
+            del results[at]
+            ir.Operation.create("torch.prim.Loop.condition", operands=[self._true(), *results])
+        final = list(loop.results)
+        final.insert(at, self._number(self._int(count.end), counter_type))
+        return final
+
+    def _conditional(
+        self,
+        condition: str,
+        body: str,
+        types: list[ir.Type],
+        initial: list[ir.Value],
+        outside: list[ir.Value],
+    ) -> list[ir.Value]:
+        test = [self._cc.get_vtensor_type(torch.Size([]), torch.bool)]
+        (first,) = _call(condition, test, [*initial, *outside])
+        loop = ir.Operation.create(
+            "torch.prim.Loop",
+            results=types,
+            operands=[self._int(2**63 - 1), self._as_bool(self._opaque(first)), *initial],
+            regions=1,
+        )
+        block = ir.Block.create_at_start(loop.regions[0], [self._cc.torch_int_type, *types])
+        with ir.InsertionPoint(block):
+            _, *carried = block.arguments
+            results = _call(body, types, [*carried, *outside])
+            (again,) = _call(condition, test, [*results, *outside])
+            ir.Operation.create(
+                "torch.prim.Loop.condition", operands=[self._as_bool(again), *results]
+            )
+        return list(loop.results)
+
+    def _opaque(self, flag: ir.Value) -> ir.Value:
+        """Hide a flag from constant folding: a loop that folds to "true" loses its end."""
+        return flag
+
+    # Small things.
+
+    def _callee(self, node: Node, graph: Node) -> str:
+        module = getattr(node.graph.owning_module, str(graph.target))
+        return self.fx_importer._graph_module_to_func_name[id(module)]
+
+    def _bind_results(self, node: Node, values: Sequence[ir.Value]) -> None:
+        self._multi_result_nodes.add(node)
+        for i, value in enumerate(values):
+            self.bind_node_value(node, value, i)
+
+    def _value_type(self, value: Any) -> ir.Type:
+        return self._cc.value_info_to_type(value)
+
+    def _int(self, value: int) -> ir.Value:
+        return _constant(
+            "torch.constant.int", self._cc.integer_attr(value, 64), self._cc.torch_int_type
+        )
+
+    def _true(self) -> ir.Value:
+        return _constant(
+            "torch.constant.bool", self._cc.integer_attr(1, 1), self._cc.torch_bool_type
+        )
+
+    def _as_bool(self, value: ir.Value) -> ir.Value:
+        if value.type == self._cc.torch_bool_type:
+            return value
+        return ir.Operation.create(
+            "torch.aten.Bool.Tensor", results=[self._cc.torch_bool_type], operands=[value]
+        ).result
+
+    def _affine(self, trip: ir.Value, count: Count) -> ir.Value:
+        """Return `start + trip * step`."""
+        kind = self._cc.torch_int_type
+        for name, operand, neutral in (("mul", count.step, 1), ("add", count.start, 0)):
+            if operand != neutral:
+                trip = ir.Operation.create(
+                    f"torch.aten.{name}.int", results=[kind], operands=[trip, self._int(operand)]
+                ).result
+        return trip
+
+    def _number(self, value: ir.Value, kind: ir.Type) -> ir.Value:
+        """Return an int as it is, or as a tensor without dimensions, as `kind` says."""
+        if value.type == kind:
+            return value
+        return ir.Operation.create(
+            "torch.prim.NumToTensor.Scalar", results=[kind], operands=[value]
+        ).result
+
+
+def counter(loop: Node) -> Count | None:
+    """Return how a `while_loop` counts, or None if its number of trips is not known.
+
+    It is known if the condition is `i < bound` with a constant bound, the body returns
+    `i + step` with a constant positive step, and `i` starts at a constant.
+    """
+    owner = loop.graph.owning_module
+    condition, body = (getattr(owner, str(loop.args[i].target)) for i in (0, 1))
+    test = _output(condition)
+    if not isinstance(test, Node) or test.target not in _LESS or len(test.args) != 2:
+        return None
+    variable, bound = test.args
+    inputs = [n for n in condition.graph.nodes if n.op == "placeholder"]
+    if variable not in inputs or not isinstance(bound, int):
+        return None
+    at = inputs.index(variable)
+    carried = loop.args[2]
+    if at >= len(carried):
+        return None
+    step = _increment(body, at)
+    start = _constant_of(carried[at])
+    if step is None or start is None:
+        return None
+    return Count(position=at, start=start, step=step, trips=max(0, -((start - bound) // step)))
+
+
+_LESS = frozenset({aten.lt.Scalar, aten.lt.Tensor, operator.lt})
+_ADD = frozenset({aten.add.Tensor, aten.add.Scalar, operator.add})
+
+
+def _increment(body: GraphModule, at: int) -> int | None:
+    new = _output(body, at)
+    if not isinstance(new, Node) or new.target not in _ADD or new.kwargs or len(new.args) != 2:
+        return None
+    variable = [n for n in body.graph.nodes if n.op == "placeholder"][at]
+    steps = [a for a in new.args if a is not variable]
+    if len(steps) == 1 and isinstance(steps[0], int) and steps[0] > 0:
+        return steps[0]
+    return None
+
+
+def _output(graph: GraphModule, at: int = 0) -> Any:
+    (values,) = next(iter(reversed(graph.graph.nodes))).args
+    return values[at] if isinstance(values, (tuple, list)) else values
+
+
+def _constant_of(value: Any) -> int | None:
+    while isinstance(value, Node) and value.target in _PASS_THROUGH:
+        value = value.args[0]
+    if isinstance(value, Node) and value.op == "call_function":
+        if value.target in _ZERO:
+            return 0
+        value = value.args[_FILLED[value.target]] if value.target in _FILLED else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _values(node: Node) -> Sequence[Any]:
+    value = node.meta["val"]
+    return value if isinstance(value, (tuple, list)) else (value,)
+
+
+def _call(callee: str, types: Sequence[ir.Type], operands: Sequence[ir.Value]) -> list[ir.Value]:
+    call = ir.Operation.create(
+        "func.call",
+        attributes={"callee": ir.FlatSymbolRefAttr.get(callee)},
+        results=types,
+        operands=operands,
+    )
+    return list(call.results)
+
+
+def _constant(name: str, value: ir.Attribute, kind: ir.Type) -> ir.Value:
+    return fx_importer._make_constant_op(name, value, kind).result

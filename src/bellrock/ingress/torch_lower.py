@@ -1,0 +1,203 @@
+"""An exported program into MLIR text: decompose, import, lower to linalg on tensors.
+
+Flows in: a functional `ExportedProgram` and its door. Flows out: text of a module with one
+public function `main`, on tensors of static shape. What the front end cannot express is an
+`ImportFailedError` that names the PyTorch op and the line of the model that uses it.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import MutableMapping
+
+import torch
+from torch.export import ExportedProgram
+from torch.export.graph_signature import (
+    ConstantArgument,
+    ExportGraphSignature,
+    InputKind,
+    InputSpec,
+    OutputKind,
+    OutputSpec,
+    TensorArgument,
+)
+from torch.fx import Node
+from torch_mlir import ir
+from torch_mlir.dialects import torch as torch_dialect
+from torch_mlir.extras.fx_importer import FxImporter
+from torch_mlir.passmanager import PassManager
+
+from bellrock.errors import ImportFailedError
+from bellrock.ingress.decompositions import decomposition_table
+from bellrock.ingress.door import Door, mutations
+from bellrock.ingress.draws import DRAWN
+from bellrock.ingress.functional import quiet
+from bellrock.ingress.native import Importer
+from bellrock.ingress.source import where
+from bellrock.ingress.tidy import tidy
+from bellrock.payload.spec import Role
+
+_TO_BACKEND = (
+    "builtin.module(func.func(torch-match-quantized-custom-ops),"
+    "torchdynamo-export-to-torch-backend-pipeline{extra-library=})"
+)
+_TO_LINALG = (
+    "builtin.module(torch-backend-to-linalg-on-tensors-backend-pipeline{allow-non-finites=true})"
+)
+_CLEAN = "builtin.module(symbol-dce,canonicalize,cse)"
+
+
+def lower_program(program: ExportedProgram, door: Door, seconds: MutableMapping[str, float]) -> str:
+    """Return the program's module as text.
+
+    Args:
+        program: as exported; it is not changed.
+        door: read off `program`.
+        seconds: receives the time of each step.
+
+    Raises:
+        ImportFailedError: an op has no lowering.
+    """
+    started = time.perf_counter()
+    with torch.no_grad(), quiet():
+        program = program.run_decompositions(dict(decomposition_table()))
+    _lift(program, door)
+    seconds["decompose"] = time.perf_counter() - started
+
+    started = time.perf_counter()
+    context = ir.Context()
+    torch_dialect.register_dialect(context)
+    _load_casts(context)
+    importer = FxImporter(context=context, graph_node_importer_cls=Importer)
+    importer.import_program(program, func_name="main")
+    module = importer.module
+    _check_known(module, program)
+    seconds["import"] = time.perf_counter() - started
+
+    started = time.perf_counter()
+    for pipeline in (_TO_BACKEND, _TO_LINALG):
+        _run(module, pipeline, program)
+    tidy(module)
+    _run(module, _CLEAN, program)
+    entry = module.body.operations[0]
+    if "torch.assume_strict_symbolic_shapes" in entry.attributes:
+        del entry.attributes["torch.assume_strict_symbolic_shapes"]
+    text = str(module)
+    seconds["lower"] = time.perf_counter() - started
+    return text
+
+
+def _lift(program: ExportedProgram, door: Door) -> None:
+    """Make the decomposed program's signature the door's.
+
+    All tensors are user inputs in the door's order, and all results, mutations last, are
+    user outputs.
+    """
+    nodes = {node.name: node for node in program.graph.nodes}
+    old = program.graph_signature
+    by_target = {str(s.target): s for s in old.input_specs if s.kind is not InputKind.USER_INPUT}
+    users = [s for s in old.input_specs if s.kind is InputKind.USER_INPUT]
+    tensors = iter([s for s in users if isinstance(s.arg, TensorArgument)])
+    fixed = [s for s in users if isinstance(s.arg, ConstantArgument)]
+    drawn = _draw_placeholders(program)
+    lifted: list[InputSpec] = []
+    for spec in door.arguments:
+        if spec.role is Role.INPUT:
+            lifted.append(next(tensors))
+        elif spec.role is Role.RANDOM:
+            index = int(spec.name.rsplit("_", 1)[1])
+            lifted.append(_user_input(drawn.get(index) or _placeholder(program, spec.name)))
+        else:
+            lifted.append(_user_input(nodes[by_target.pop(spec.name).arg.name]))
+    rest = list(by_target.values())
+    results = [s for s in old.output_specs if s.kind is OutputKind.USER_OUTPUT]
+    results = [s for s in results if isinstance(s.arg, TensorArgument)]
+    written = [OutputSpec(OutputKind.USER_OUTPUT, s.arg, None) for s in mutations(program)]
+    program._graph_signature = ExportGraphSignature(
+        input_specs=[*rest, *fixed, *lifted], output_specs=[*results, *written]
+    )
+
+
+def _user_input(node: Node) -> InputSpec:
+    return InputSpec(InputKind.USER_INPUT, TensorArgument(name=node.name), None)
+
+
+def _draw_placeholders(program: ExportedProgram) -> dict[int, Node]:
+    """Turn references to random arguments into placeholders, by index."""
+    found: dict[int, Node] = {}
+    for node in program.graph.find_nodes(op="call_function", target=DRAWN):
+        index = int(node.args[0])
+        if index not in found:
+            found[index] = _placeholder(program, f"random_{index}")
+            found[index].meta = {**node.meta}
+        node.replace_all_uses_with(found[index])
+        program.graph.erase_node(node)
+    return found
+
+
+def _placeholder(program: ExportedProgram, name: str) -> Node:
+    first = next(iter(program.graph.nodes))
+    with program.graph.inserting_before(first):
+        return program.graph.placeholder(name)
+
+
+def _load_casts(context: ir.Context) -> None:
+    """Load `torch_c`, which has no registration of its own but comes with this pass."""
+    with context, ir.Location.unknown():
+        empty = ir.Module.create()
+        PassManager.parse("builtin.module(func.func(convert-torch-to-linalg))").run(empty.operation)
+
+
+def _check_known(module: ir.Module, program: ExportedProgram) -> None:
+    """Reject ops that torch-mlir has no name for; it would only say "illegal"."""
+    unknown: list[str] = []
+
+    def visit(op: ir.Operation) -> ir.WalkResult:
+        if op.name == "torch.operator":
+            unknown.append(ir.StringAttr(op.attributes["name"]).value)
+        return ir.WalkResult.ADVANCE
+
+    module.operation.walk(visit)
+    if unknown:
+        raise _unsupported(unknown[0], program)
+
+
+def _run(module: ir.Module, pipeline: str, program: ExportedProgram) -> None:
+    try:
+        with module.context as context:
+            # Passes can emit errors without failing, and crash later.
+            context.emit_error_diagnostics = True
+            PassManager.parse(pipeline).run(module.operation)
+    except ir.MLIRError as error:
+        messages = [d.message for d in error.error_diagnostics]
+        for message in messages:
+            named = re.search(r"'(torch\.[\w.]+)'", message)
+            if named is not None:
+                raise _unsupported(named[1], program) from error
+        raise ImportFailedError(
+            "torch-mlir could not lower the model",
+            got=messages[0] if messages else str(error),
+            hint="report it with the model",
+        ) from error
+
+
+def _unsupported(name: str, program: ExportedProgram) -> ImportFailedError:
+    """Return the error for a torch-dialect op such as `torch.aten.foo.int`."""
+    short = name.removeprefix("torch.")
+    users = [n for n in _all_nodes(program) if _is_op(n, short)]
+    return ImportFailedError(
+        f"PyTorch op {short!r} cannot be expressed: torch-mlir has no lowering for it",
+        where=where(users[0]) if users else None,
+        hint="write it with other PyTorch ops, or give Bellrock a decomposition for it",
+    )
+
+
+def _all_nodes(program: ExportedProgram) -> list[Node]:
+    graphs = [m for m in program.graph_module.modules() if isinstance(m, torch.fx.GraphModule)]
+    return [node for graph in graphs for node in graph.graph.nodes]
+
+
+def _is_op(node: Node, name: str) -> bool:
+    # "aten.add.Tensor", and "aten.mm" for the overload called default.
+    return str(node.target).removesuffix(".default") == name.removesuffix(".default")
