@@ -91,6 +91,7 @@ def op_classes() -> Sequence[Any]:
         outline_kernels,
         plan_memory,
         sequential_loops,
+        thread_buffers,
     )
 
     return (
@@ -103,6 +104,7 @@ def op_classes() -> Sequence[Any]:
         *outline_kernels.OPS,
         *plan_memory.OPS,
         *sequential_loops.OPS,
+        *thread_buffers.OPS,
     )
 
 

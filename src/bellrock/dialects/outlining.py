@@ -187,16 +187,20 @@ class _Draft:
         elif CHOICE in clone.attributes:
             del clone.attributes[CHOICE]
         if clone.name == "tensor.extract_slice" and op == self._group.ops[-1]:
-            self._map[op.results[0]] = self._copy(clone.results[0])
+            self._map[op.results[0]] = self._copy(clone)
             return
         self._map.update(zip(op.results, clone.results, strict=True))
 
     @staticmethod
-    def _copy(value: ir.Value) -> ir.Value:
-        """Copy a slice that leaves the kernel into a tensor of its own."""
+    def _copy(slice_op: ir.Operation) -> ir.Value:
+        """Copy a slice that leaves the kernel into a tensor of its own, by the slice's choice."""
+        value = slice_op.results[0]
         empty = tensor.EmptyOp(list(value.type.shape), value.type.element_type).result
         copied = linalg.copy(value, outs=[empty])
-        copied.owner.operation.attributes[ANCHOR] = ir.UnitAttr.get()
+        for name in (ANCHOR, CHOICE):
+            if name in slice_op.attributes:
+                copied.owner.operation.attributes[name] = slice_op.attributes[name]
+                del slice_op.attributes[name]
         return copied
 
     def _is_cheap(self, value: ir.Value) -> bool:

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Running compiled programs: loading, calling, buffers; artifact files."""

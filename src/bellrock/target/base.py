@@ -146,6 +146,14 @@ class Target(abc.ABC):
                 function), or None (a kernel, called by the host function by its symbol).
         """
 
+    def prepare_process(self) -> bool:
+        """Load what has to be in a process before torch is.
+
+        Returns:
+            Whether it came in time; False where torch had been imported already.
+        """
+        return True
+
     def entry_symbol(self) -> str:
         """Return the symbol of the host function as `emit` makes it callable."""
         return "bellrock_entry"

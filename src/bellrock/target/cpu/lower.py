@@ -7,6 +7,7 @@ very processor that it runs on; whether loops were vectorised is read off its re
 from __future__ import annotations
 
 import re
+import struct
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -72,13 +73,85 @@ def packed_entry(text: str, entry: str) -> str:
     return "\n".join(lines)
 
 
+_FLOAT = re.compile(
+    r"\b(?P<kind>half|bfloat|float|double)\b"
+    r"|(?<=[ (\[])(?P<sign>[+-])(?P<special>inf|qnan)\b"
+    r"|\bf0x(?P<bits>[0-9A-Fa-f]+)\b"
+    r"|(?<=[ (\[])(?P<decimal>-?\d+\.\d+(?:e[+-]\d+)?)\b"
+)
+_HAS_CONSTANT = re.compile(r"inf|nan|f0x|\d\.\d")
+_SPECIAL = {
+    "half": {"inf": 0x7C00, "qnan": 0x7E00},
+    "bfloat": {"inf": 0x7F80, "qnan": 0x7FC0},
+    "float": {"inf": 0x7F80_0000, "qnan": 0x7FC0_0000},
+    "double": {"inf": 0x7FF0 << 48, "qnan": 0x7FF8 << 48},
+}
+"""Bits of the constants that have names, by type."""
+_SIGN = {"half": 1 << 15, "bfloat": 1 << 15, "float": 1 << 31, "double": 1 << 63}
+
+
+def older_floats(text: str) -> str:
+    """Spell floating-point constants the way that older LLVM versions read them.
+
+    MLIR prints LLVM IR as of its own LLVM (24): `-inf`, `+qnan`, `f0x3F9D7000`; llvmlite reads
+    it as of LLVM 22: `0xFFF0000000000000`, and takes a decimal only if the type has exactly that
+    value, where MLIR prints the shortest that rounds to it. The type of a constant is the last one that its
+    line names before it.
+    """
+    lines = text.split("\n")
+    for i, line in enumerate(lines):
+        if _HAS_CONSTANT.search(line):
+            lines[i] = _older_line(line)
+    return "\n".join(lines)
+
+
+def _older_line(line: str) -> str:
+    kind = ""
+
+    def replace(match: re.Match[str]) -> str:
+        nonlocal kind
+        if match["kind"]:
+            kind = match["kind"]
+        elif kind and match["decimal"]:
+            return _spelled(kind, _rounded(kind, float(match["decimal"])))
+        elif kind and match["bits"]:
+            return _spelled(kind, int(match["bits"], 16))
+        elif kind:
+            sign = _SIGN[kind] if match["sign"] == "-" else 0
+            return _spelled(kind, _SPECIAL[kind][match["special"]] | sign)
+        return match[0]
+
+    return _FLOAT.sub(replace, line)
+
+
+def _rounded(kind: str, value: float) -> int:
+    """Return the bits of a value in a type, rounded to nearest even."""
+    if kind == "bfloat":
+        bits = int.from_bytes(struct.pack("<f", value), "little")
+        return (bits + 0x7FFF + ((bits >> 16) & 1)) >> 16
+    form = {"half": "<e", "float": "<f", "double": "<d"}[kind]
+    return int.from_bytes(struct.pack(form, value), "little")
+
+
+def _spelled(kind: str, bits: int) -> str:
+    """Return a constant's bits as text: LLVM reads a float as the bits of the equal double."""
+    if kind == "half":
+        return f"0xH{bits:04X}"
+    if kind == "bfloat":
+        return f"0xR{bits:04X}"
+    if kind == "float":
+        (value,) = struct.unpack("<f", bits.to_bytes(4, "little"))
+        bits = int.from_bytes(struct.pack("<d", value), "little")
+    return f"0x{bits:016X}"
+
+
 def compile_text(text: str) -> Emitted:
     """Optimise LLVM IR and generate an object for this processor."""
     import llvmlite.binding as llvm
 
     machine = _machine()
     try:
-        module = llvm.parse_assembly(text)
+        module = llvm.parse_assembly(older_floats(text))
     except RuntimeError as error:
         raise CompileError("LLVM cannot read the lowered module", got=str(error)[:500]) from error
     module.triple = llvm.get_default_triple()

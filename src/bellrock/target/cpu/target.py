@@ -49,6 +49,12 @@ class CpuTarget(Target):
 
         return default_blocks(motif, self.facts())
 
+    def prepare_process(self) -> bool:
+        """Load OpenMP, which torch then shares."""
+        from bellrock.target.cpu.openmp import load_openmp
+
+        return load_openmp()
+
     def emit(self, module: ir.Module, *, entry: str | None) -> Emitted:
         """Compile by LLVM for this processor."""
         from bellrock.target.cpu.lower import emit

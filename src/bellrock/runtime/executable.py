@@ -1,0 +1,190 @@
+"""Calling a compiled program on torch tensors or numpy arrays.
+
+Flows in: a `Compiled` (or a saved program) and arguments. Flows out: results, in buffers that
+the caller gave or in fresh ones. Contiguous arguments are used where they are; nothing is
+copied on the way in or out.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bellrock.errors import CallError
+from bellrock.payload import DType, TensorSpec
+from bellrock.target import TARGETS
+from bellrock.target.base import Artifact, Loaded
+
+if TYPE_CHECKING:
+    from bellrock.compiler import Compiled
+    from bellrock.runtime.artifact import SavedProgram
+
+ALIGNMENT_BYTES = 64
+
+
+class Executable:
+    """A program in memory.
+
+    Thread safety: may be called from several threads at once; each thread has a workspace of
+    its own, which is kept for its next call.
+    """
+
+    def __init__(
+        self,
+        *,
+        target: str,
+        artifact: Artifact,
+        arguments: tuple[TensorSpec, ...],
+        results: tuple[TensorSpec, ...],
+    ) -> None:
+        """Load an artifact into this process.
+
+        Raises:
+            CompileError: it cannot be linked here.
+        """
+        self.arguments, self.results = arguments, results
+        self._loaded: Loaded = TARGETS.get(target).load(artifact)
+        self._workspace_bytes = artifact.workspace_bytes
+        self._local = threading.local()
+
+    def __call__(
+        self, arguments: Sequence[Any], out: Sequence[Any] | None = None
+    ) -> tuple[Any, ...]:
+        """Run the program.
+
+        Args:
+            arguments: one torch tensor or numpy array for each of `self.arguments`, of its
+                shape and dtype; one that is not contiguous is copied.
+            out: one contiguous buffer for each result, which overlaps no argument; fresh
+                ones are made if None.
+
+        Returns:
+            The results: `out`, or arrays of the kind of the arguments (torch if any is).
+
+        Raises:
+            CallError: a number, shape, dtype, device or layout does not fit.
+        """
+        if len(arguments) != len(self.arguments):
+            raise CallError(
+                "the number of arguments does not fit the program",
+                got=len(arguments),
+                allowed=f"{len(self.arguments)}: {', '.join(s.name for s in self.arguments)}",
+            )
+        held = [_contiguous(s, a) for s, a in zip(self.arguments, arguments, strict=True)]
+        if out is None:
+            as_torch = not held or any(not isinstance(a, np.ndarray) for a in held)
+            results = tuple(_fresh(s, as_torch=as_torch) for s in self.results)
+        else:
+            results = self._given(out, held)
+        addresses = [_address(a) for a in (*held, *results)]
+        self._loaded.call([*addresses, self._workspace()])
+        return results
+
+    def _given(self, out: Sequence[Any], arguments: Sequence[Any]) -> tuple[Any, ...]:
+        if len(out) != len(self.results):
+            raise CallError(
+                "the number of output buffers does not fit the program",
+                got=len(out),
+                allowed=f"{len(self.results)}",
+            )
+        for spec, buffer in zip(self.results, out, strict=True):
+            if _contiguous(spec, buffer) is not buffer:
+                raise CallError(
+                    f"the output buffer for {spec.name!r} is not contiguous",
+                    got=f"strides {_strides(buffer)}",
+                    hint="pass a contiguous tensor, and copy it where you need it",
+                )
+        spans = [(*_span(s, a), s.name) for s, a in zip(self.arguments, arguments, strict=True)]
+        for spec, buffer in zip(self.results, out, strict=True):
+            first, last = _span(spec, buffer)
+            for other_first, other_last, name in spans:
+                if first < other_last and other_first < last:
+                    raise CallError(
+                        f"the output buffer for {spec.name!r} overlaps {name!r}",
+                        hint="pass a buffer of its own for each result",
+                    )
+            spans.append((first, last, spec.name))
+        return tuple(out)
+
+    def _workspace(self) -> int:
+        """Return the address of this thread's workspace, aligned."""
+        if not hasattr(self._local, "buffer"):
+            self._local.buffer = np.empty(self._workspace_bytes + ALIGNMENT_BYTES, np.uint8)
+        address = int(self._local.buffer.ctypes.data)
+        return -(-address // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
+
+
+def load(compiled: Compiled) -> Executable:
+    """Load a compiled program into this process."""
+    return Executable(
+        target=compiled.target,
+        artifact=compiled.artifact,
+        arguments=compiled.payload.arguments,
+        results=compiled.payload.results,
+    )
+
+
+def load_saved(program: SavedProgram) -> Executable:
+    """Load a program from an artifact file into this process."""
+    return Executable(
+        target=program.target,
+        artifact=program.artifact,
+        arguments=program.arguments,
+        results=program.results,
+    )
+
+
+def _contiguous(spec: TensorSpec, given: Any) -> Any:
+    """Check an array against its specification; return it, or a contiguous copy."""
+    if isinstance(given, np.ndarray):
+        _check(spec, tuple(given.shape), _numpy_dtype_name(given), "cpu")
+        return given if given.flags.c_contiguous else np.ascontiguousarray(given)
+    if not hasattr(given, "data_ptr"):
+        raise CallError(
+            f"argument {spec.name!r} has to be a torch tensor or a numpy array",
+            got=type(given).__name__,
+        )
+    _check(spec, tuple(given.shape), str(given.dtype).removeprefix("torch."), given.device.type)
+    return given if given.is_contiguous() else given.contiguous()
+
+
+def _check(spec: TensorSpec, shape: tuple[int, ...], dtype: str, device: str) -> None:
+    if shape != spec.shape or dtype != spec.dtype.torch_name:
+        raise CallError(
+            f"{spec.name!r} does not fit the program",
+            got=f"{dtype} of shape {list(shape)}",
+            allowed=f"{spec.dtype.torch_name} of shape {list(spec.shape)}",
+            hint="compile again for other shapes or dtypes",
+        )
+    if device != "cpu":
+        raise CallError(f"{spec.name!r} is on another device", got=device, allowed="cpu")
+
+
+def _numpy_dtype_name(array: np.ndarray) -> str:
+    return str(array.dtype)
+
+
+def _fresh(spec: TensorSpec, *, as_torch: bool) -> Any:
+    if as_torch or spec.dtype is DType.BF16:  # numpy has no bfloat16
+        import torch
+
+        return torch.empty(spec.shape, dtype=getattr(torch, spec.dtype.torch_name))
+    return np.empty(spec.shape, dtype=spec.dtype.torch_name)
+
+
+def _address(array: Any) -> int:
+    if isinstance(array, np.ndarray):
+        return int(array.ctypes.data)
+    return int(array.data_ptr())
+
+
+def _span(spec: TensorSpec, array: Any) -> tuple[int, int]:
+    first = _address(array)
+    return first, first + spec.bytes
+
+
+def _strides(array: Any) -> list[int]:
+    return list(array.strides) if isinstance(array, np.ndarray) else list(array.stride())
