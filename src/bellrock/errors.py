@@ -49,7 +49,20 @@ class BellrockError(Exception):
             parts.append(f"allowed: {allowed}")
         if hint is not None:
             parts.append(hint)
-        super().__init__("; ".join(parts) + ".")
+        text = "; ".join(parts)
+        super().__init__(text if text.endswith(("?", ".")) else text + ".")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle as it is, so that it crosses from a worker process whole."""
+        return _restore, (type(self), self.args, self.__dict__.copy())
+
+
+def _restore(
+    kind: type[BellrockError], args: tuple[object, ...], state: dict[str, object]
+) -> BellrockError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class UsageError(BellrockError):
@@ -68,9 +81,8 @@ class UnknownNameError(UsageError):
             f"unknown {kind} {name!r}",
             allowed=known or "none are registered",
             where=where,
-            hint=f"did you mean {near[0]!r}?".rstrip("?") + "?" if near else None,
+            hint=f"did you mean {near[0]!r}?" if near else None,
         )
-        self.args = (self.args[0].replace("?.", "?"),)
 
 
 class RegistryError(BellrockError):

@@ -76,6 +76,12 @@ class Registry(Generic[T]):
         try:
             plugin = points[name].load()
         except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] == points[name].value.partition(".")[0]:
+                raise RegistryError(
+                    f"the {self.kind} {name!r} is not where its entry point says",
+                    got=points[name].value,
+                    hint=f"reinstall {_owner(points[name])}",
+                ) from error
             extras = points[name].extras or [name]
             raise RegistryError(
                 f"the {self.kind} {name!r} needs the package {error.name!r}",
