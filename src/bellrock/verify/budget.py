@@ -24,7 +24,11 @@ from bellrock.verify.blocks import (
 
 FALSE_ALARM = 1e-6
 """Probability of rejecting a right answer, per test, if errors are as the noise's."""
-_BINS = 24
+_FLOOR = 4 * 2.0**-24
+"""Roundoffs of f32 that any element may lose, of the output's typical magnitude."""
+_BINS = 48
+_FIRST_BIN = -12
+"""Bins of magnitude by factors of 4 around the typical one; the first holds all below."""
 _PRIOR = 16.0
 """Elements that a small group's statistics are blended with, at the average of all."""
 
@@ -84,12 +88,12 @@ class Budget:
 
     def expected(self, reference: torch.Tensor, where: Slices) -> torch.Tensor:
         """Return the expected error of a block of the reference (f64)."""
-        size = reference.abs().clamp_min(self.scale.typical or 1.0)
         excess = torch.ones((), dtype=torch.float64)
         for name, groups in self.groups.items():
             excess = torch.maximum(excess, expand_groups(name, groups, where))
-        noise = self.bins[bin_of(reference, self.scale.typical)] * excess * size
-        return (noise.square() + (self.roundoff * self.scale.typical) ** 2).sqrt()
+        noise = self.bins[bin_of(reference, self.scale)] * excess
+        noise *= magnitude_of(reference, self.scale)
+        return (noise.square() + (_FLOOR * self.scale.typical) ** 2).sqrt()
 
     def element_limit(self, factor: float) -> float:
         """Return how many expected errors one element may be off."""
@@ -111,12 +115,18 @@ class Budget:
         return limits
 
 
-def bin_of(reference: torch.Tensor, typical: float) -> torch.Tensor:
-    """Return each element's bin: 0 up to the typical magnitude, one more for each factor 4."""
-    if typical == 0.0:
+def magnitude_of(reference: torch.Tensor, scale: Scale) -> torch.Tensor:
+    """Return what errors are counted in: the element's magnitude, with a floor."""
+    return reference.abs().clamp_min(scale.typical * 4.0**_FIRST_BIN or 1.0)
+
+
+def bin_of(reference: torch.Tensor, scale: Scale) -> torch.Tensor:
+    """Return each element's bin of magnitude."""
+    if scale.typical == 0.0:
         return torch.zeros(reference.shape, dtype=torch.int64)
-    ratio = reference.abs().div(typical).clamp(0.5, 2.0 ** (2 * _BINS))
-    return ratio.log2_().add_(1).div_(2).nan_to_num_(0.0).clamp_(0, _BINS - 1).long()
+    ratio = magnitude_of(reference, scale).div_(scale.typical)
+    steps = ratio.log2_().div_(2).sub_(_FIRST_BIN).nan_to_num_(0.0)
+    return steps.clamp_(0, _BINS - 1).long()
 
 
 @dataclass(kw_only=True, slots=True)
@@ -170,8 +180,7 @@ class NoiseStatistics:
     def _relative_error(
         self, clean: torch.Tensor, noisy: torch.Tensor, where: Slices
     ) -> torch.Tensor:
-        size = clean.abs().clamp_min(self.scale.typical or 1.0)
-        error = (noisy - clean) / size
+        error = (noisy - clean) / magnitude_of(clean, self.scale)
         finite = torch.isfinite(error)
         overflown = torch.isfinite(clean) & ~torch.isfinite(noisy)
         if bool(overflown.any()):
@@ -213,23 +222,25 @@ class NoiseStatistics:
         )  # fmt: skip
 
     def _bins(self) -> torch.Tensor:
-        """Mean square of the noise per bin; sparse bins are blended with all that are full."""
-        sums, counts = torch.zeros(_BINS, dtype=torch.float64), torch.zeros(_BINS, dtype=torch.float64)
+        """Root mean square of the noise per bin; sparse bins are blended with their neighbours."""
+        sums = torch.zeros(_BINS, dtype=torch.float64)
+        counts = torch.zeros(_BINS, dtype=torch.float64)
         clean = self.reference.reshape(self.shape)
         for where in iterate_blocks(self.shape):
-            index = bin_of(clean[where].double(), self.scale.typical).flatten()
+            index = bin_of(clean[where].double(), self.scale).flatten()
             sums += torch.bincount(index, self._squares[where].double().flatten(), _BINS)
             counts += torch.bincount(index, minlength=_BINS).double()
-        samples = counts * max(1, self.samples)
-        average = sums.sum() / samples.sum().clamp_min(1.0)
-        return ((sums + _PRIOR * average) / (samples + _PRIOR)).sqrt()
+        counts *= max(1, self.samples)
+        near = torch.exp2(-2.0 * (torch.arange(_BINS)[:, None] - torch.arange(_BINS)).abs().double())
+        average = (near @ sums) / (near @ counts).clamp_min(1e-300)
+        return ((sums + _PRIOR * average) / (counts + _PRIOR)).sqrt()
 
     def _groups(self, bins: torch.Tensor) -> dict[str, torch.Tensor]:
         """How far each group's noise is above what its elements' bins say."""
         sums = GroupSums(shape=self.shape)
         clean = self.reference.reshape(self.shape)
         for where in iterate_blocks(self.shape):
-            expected = bins[bin_of(clean[where].double(), self.scale.typical)].square()
+            expected = bins[bin_of(clean[where].double(), self.scale)].square()
             ratio = self._squares[where].double() / expected
             sums.add(where, torch.where(expected > 0, ratio, 0.0))
         excess = {}

@@ -21,7 +21,7 @@ from bellrock.verify.blocks import (
 )
 from bellrock.verify.budget import Budget
 
-DEFAULT_FACTOR = 2.0
+DEFAULT_FACTOR = 1.5
 """How many times noisier than the noise a right answer may be; see docs/verification.md."""
 ELEMENT, GROUP, PLACE, COUNT = (
     "max |error| / spread",
@@ -29,6 +29,9 @@ ELEMENT, GROUP, PLACE, COUNT = (
     "NaN or infinity out of place",
     "differing integers",
 )
+
+
+_ORIGIN = (slice(0, 1), slice(0, 1), slice(0, 1))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,7 +138,7 @@ def _errors(
     fine = same | both
     if budget.excused is not None:
         fine |= budget.excused[where]
-    error = torch.where(both & ~same, (wide - clean).abs(), 0.0)
+    error = torch.where(both, (wide - clean).abs(), 0.0)
     if budget.excused is not None:
         error = torch.where(budget.excused[where], 0.0, error)
     ratios = torch.where(error > 0, error / expected, 0.0)
@@ -206,8 +209,8 @@ def _worst_group(
     where = _place(local, tuple(sums.sums[name].shape))
     start = group_start(name, (where[0], where[1], where[2]))
     flat = (start[0] * budget.shape[1] + start[1]) * budget.shape[2] + start[2]
-    expected = float(budget.bins[0]) * (budget.scale.typical or 1.0) / _unit(budget)
-    expected = math.hypot(expected, budget.roundoff * budget.scale.typical / _unit(budget))
+    typical = torch.full((1, 1, 1), budget.scale.typical, dtype=torch.float64)
+    expected = float(budget.expected(typical, _ORIGIN)) / _unit(budget)
     return Comparison(
         metric=f"{GROUP} ({name})", value=value * expected, budget=limits[name] * expected,
         ratio=ratio, index=_place(flat, shape), output=output, rms=whole,

@@ -16,6 +16,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from bellrock.verify.blocks import canonical_shape
+from bellrock.verify.budget import scale_of
 from bellrock.verify.compare import Comparison
 from bellrock.verify.meddling import DropMode, NarrowMode, dropped_candidates
 from bellrock.verify.oracle import Expectation, Oracle
@@ -28,8 +29,8 @@ ONE_STEP = 8.0
 PyTorch's own error is one that the problem cannot tell apart."""
 _EDGE = 16
 """Edge of the wrong tile."""
-_K_STEPS = 32
-"""Steps of a contraction of which the tile misses the last."""
+_STEP = 1 / 32
+"""Fraction of a sum that the wrong tile lacks."""
 
 Outputs = list[torch.Tensor]
 
@@ -44,6 +45,8 @@ def constant(right: Outputs, other: Outputs, number: int) -> torch.Tensor | str:
     out = right[number]
     if not out.is_floating_point():
         return torch.full_like(out, out.flatten()[0].item())
+    if out.numel() == 1:
+        return "the output is a single element"
     finite = out[torch.isfinite(out)].double()
     return torch.full_like(out, float(finite.mean()) if finite.numel() else 0.0)
 
@@ -83,13 +86,20 @@ def wrong_tile(right: Outputs, other: Outputs, number: int) -> torch.Tensor | st
 
 
 def missing_step(right: Outputs, other: Outputs, number: int) -> torch.Tensor | str:
-    """One tile lacks the last of 32 steps of its sum."""
+    """One tile lacks the last of 32 steps of its sum.
+
+    Of a sum y of equal random terms, a fraction f of them is y f, give or take the sum's
+    deviation times sqrt(f (1 - f)).
+    """
     out = right[number].clone()
     if not out.is_floating_point():
         return "the output is not a sum"
     view = out.view(canonical_shape(tuple(out.shape)))
     tile = random.Random(number).choice(list(_tiles(view)))
-    view[tile] = view[tile] * (1.0 - 1.0 / _K_STEPS)
+    part = view[tile].double()
+    deviation = scale_of(out).spread * math.sqrt(_STEP * (1.0 - _STEP))
+    noise = torch.randn(part.shape, generator=torch.Generator().manual_seed(number))
+    view[tile] = (part - part * _STEP - noise * deviation).to(out.dtype)
     return out
 
 
@@ -254,17 +264,36 @@ class _Judge:
                 name=name, rejected=True, value=found.ratio, eager_ratio=near, able=True,
                 reason=f"{found.metric} is {found.value:.3g}, the budget is {found.budget:.3g}",
             )  # fmt: skip
-        same = found.ratio == 0.0
-        reason = "it equals the right answer" if same else (
-            f"it is as near to the right answer as rounding brings it: {found.value:.3g} of "
-            f"{found.budget:.3g} ({found.metric}), {near:.3g} times PyTorch's own error"
-        )  # fmt: skip
-        able = not same and near > ONE_STEP
-        if able:
+        distance = self._distance(outputs, number)
+        able = distance > 1.0 and near > ONE_STEP
+        if distance == 0.0:
+            reason = "it equals the right answer"
+        elif distance <= 1.0:
+            reason = "it differs from the right answer by less than 4 ulp of the output's spread"
+        elif able:
             reason = f"accepted, though its error is {near:.3g} times PyTorch's own"
+        else:
+            reason = (
+                f"it is as near to the right answer as rounding brings it: {found.value:.3g} of "
+                f"{found.budget:.3g} ({found.metric}), {near:.3g} times PyTorch's own error"
+            )
         return MutantResult(
             name=name, rejected=False, value=found.ratio, eager_ratio=near, able=able, reason=reason
         )
+
+    def _distance(self, outputs: Outputs, number: int | None) -> float:
+        """Return the largest difference from the right answer, in 4 ulp of the spread."""
+        largest = 0.0
+        for index, right in enumerate(self.expectation.right()):
+            if number not in (None, index) or not right.numel():
+                continue
+            budget, mine = self.expectation.budgets[index], outputs[index]
+            difference = (mine.double() - right.double()).abs()
+            difference = difference[torch.isfinite(difference)]
+            unit = 0.5 if budget is None else 8 * budget.roundoff * (budget.scale.spread or 1.0)
+            if difference.numel():
+                largest = max(largest, float(difference.max()) / unit)
+        return largest
 
     def _eager_ratio(self, found: Comparison, number: int | None) -> float:
         if self.eager is None:

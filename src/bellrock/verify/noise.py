@@ -20,6 +20,8 @@ from bellrock.verify.rules import RULES, rounding_of
 
 _PERIOD = 1 << 20
 _CHUNK = 1 << 18
+_OP_SECONDS, _ELEMENT_SECONDS = 1e-4, 2e-8
+"""Rough cost of one op and of one element of its result (or 32 terms of a product)."""
 _ATTENTION = frozenset(
     "_scaled_dot_product_flash_attention_for_cpu _scaled_dot_product_fused_attention_overrideable "
     "_scaled_dot_product_efficient_attention _scaled_dot_product_flash_attention".split()
@@ -55,6 +57,8 @@ class NoiseMode(WideMode):
 
     Attributes:
         names: ops that ran on floats.
+        seconds: what the run should have taken, estimated from sizes alone, so that
+            decisions taken on it do not depend on how busy the machine is.
     """
 
     def __init__(
@@ -67,6 +71,7 @@ class NoiseMode(WideMode):
         self.amplify = amplify
         self.signs = Signs(seed, width)
         self.names: set[str] = set()
+        self.seconds = 0.0
 
     def execute(
         self, func: torch._ops.OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -113,8 +118,9 @@ class NoiseMode(WideMode):
                 continue
             call = Call(
                 name=name, func=func, args=args, kwargs=kwargs, out=result,
-                signs=self.signs.shaped,
+                signs=self.signs.shaped, roundoff=self.roundoff,
             )  # fmt: skip
+            self.seconds += _OP_SECONDS + _ELEMENT_SECONDS * result.numel() * call.terms()
             if number > 0 and name in RULES:  # a saved mean, variance or log-sum
                 self._shake(result, Rounding())
                 continue

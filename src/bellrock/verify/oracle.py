@@ -6,7 +6,7 @@ from how many independent errors one run shows, and from what a run costs.
 
 from __future__ import annotations
 
-import time
+import math
 from dataclasses import dataclass, field
 
 import torch
@@ -25,11 +25,12 @@ from bellrock.verify.noise import NoiseMode
 from bellrock.verify.reference import Reference, ReferenceResult
 from bellrock.verify.rounding import INDEXING, INDICES, JUMPS
 
-_ENOUGH = 8.0
-"""Degrees of freedom that make an estimated deviation trustworthy (t quantile near 13)."""
-_MOST_SAMPLES = 8
-_CHEAP_SECONDS = 0.5
-"""Noisy runs beyond the first are made while they take less than this in all."""
+_NEEDED, _ENOUGH = 4.0, 64.0
+"""Degrees of freedom of the estimated deviation: below the first the t quantile exceeds 40
+and nothing could be told, whatever it costs; beyond the second it hardly falls any more."""
+_MOST_SAMPLES = 16
+_CHEAP_SECONDS = 1.0
+"""More noisy runs than needed are made while they take less than this in all."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -88,8 +89,6 @@ class Oracle:
     specs: tuple[TensorSpec, ...]
     dtypes: list[torch.dtype]
     seed: int
-    expensive: bool = False
-    """Whether a run takes so long that later expectations use one noisy run."""
     _independent: list[dict[str, float]] | None = field(default=None)
     _made: int = 0
 
@@ -150,11 +149,11 @@ class Oracle:
         statistics: list[NoiseStatistics | None],
     ) -> tuple[list[float], bool]:  # fmt: skip
         """Make noisy runs until they are enough; return flips of integers, and if any jumped."""
-        flips, jumping, samples = [0.0] * len(statistics), False, 0
-        started = time.monotonic()
-        while True:
+        flips, jumping, samples, seconds = [0.0] * len(statistics), False, 0, 0.0
+        while not self._enough(samples, statistics, seconds):
             noisy, mode = self._noisy(inputs, seed, number=samples, amplify=1.0)
             samples += 1
+            seconds += mode.seconds
             jumping = jumping or _can_jump(mode, result.outputs)
             for number, (clean, stats, shaken) in enumerate(
                 zip(result.outputs, statistics, noisy, strict=True)
@@ -163,19 +162,24 @@ class Oracle:
                     stats.add(shaken)
                 else:
                     flips[number] += float((clean != shaken).sum())
-            if self._enough(samples, statistics, time.monotonic() - started):
-                return [count / samples for count in flips], jumping
+        return [count / samples for count in flips], jumping
 
     def _enough(
         self, samples: int, statistics: list[NoiseStatistics | None], seconds: float
     ) -> bool:
-        if samples == 1:
-            self.expensive = seconds > _CHEAP_SECONDS
-            return self.expensive and self._independent is not None
-        if samples >= _MOST_SAMPLES or seconds > 2 * _CHEAP_SECONDS:
+        """Decide by how many independent errors were seen, and by the estimated cost."""
+        if samples < (2 if self._independent is None else 1):
+            return False
+        if samples >= _MOST_SAMPLES:
             return True
-        freedoms = [samples * s.independent()["whole"] for s in statistics if s is not None]
-        return min(freedoms, default=_ENOUGH) >= _ENOUGH
+        freedom = _ENOUGH
+        for number, stats in enumerate(statistics):
+            if stats is not None:
+                known = math.inf if self._independent is None else self._independent[number]["whole"]
+                freedom = min(freedom, samples * min(known, stats.independent()["whole"]))
+        if freedom < _NEEDED:
+            return False
+        return freedom >= _ENOUGH or seconds + seconds / samples > _CHEAP_SECONDS
 
     def _share_independence(self, budgets: list[Budget | None]) -> None:
         """One noisy run cannot show how errors hang together; the first expectation's did."""

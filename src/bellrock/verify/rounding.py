@@ -85,11 +85,23 @@ class Call:
     """Its (first) float result."""
     signs: Callable[[torch.Size], torch.Tensor]
     """Draws +1 or -1 for each element of a shape."""
+    roundoff: float
+    """Unit roundoff of the tested dtype."""
 
     @property
     def in_place(self) -> bool:
         """Whether the first argument was overwritten by the result."""
         return bool(self.args) and self.args[0] is self.out
+
+    def terms(self) -> float:
+        """Return the cost of one element of the result, 1 for elementwise ops."""
+        if self.name in ("mm", "bmm", "mv"):
+            return 1.0 + self.args[0].shape[-1] / 32
+        if self.name in ("addmm", "baddbmm", "addmv"):
+            return 1.0 + self.args[1].shape[-1] / 32
+        if self.name == "convolution":
+            return 1.0 + self.args[1][0].numel() / 32
+        return max(1.0, self.ratio() / 8)
 
     def ratio(self) -> float:
         """Return how many elements of the largest argument make one of the result."""

@@ -189,7 +189,7 @@ def _batch_norm(call: Call) -> Rounding:
     weight, bias = (v if v is None else v.view(shape) for v in (weight, bias))
     if training:
         dims = (0, *range(2, x.dim()))
-        shift, stretch = _normalisation(call, x, dims)
+        shift, stretch = _normalisation(call, x, dims, stored=call.roundoff)
         return _normalised(call.out, shift, stretch, weight, bias)
     scaled = call.out if bias is None else call.out - bias
     distance = x - mean.view(shape)
@@ -200,15 +200,22 @@ def _batch_norm(call: Call) -> Rounding:
 
 
 def _normalisation(
-    call: Call, x: torch.Tensor, dims: tuple[int, ...]
+    call: Call, x: torch.Tensor, dims: tuple[int, ...], *, stored: float = 0.0
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Errors of a group's mean (over its deviation) and of its deviation (relative)."""
+    """Errors of a group's mean (over its deviation) and of its deviation (relative).
+
+    PyTorch keeps the statistics of a batch norm in the model's dtype (`stored`), those of
+    the other normalisations in f32.
+    """
     length = math.prod(x.shape[d] for d in dims)
     variance, mean = torch.var_mean(x, dims, correction=0, keepdim=True)
     step = ACCUMULATOR_ROUNDOFF * math.sqrt(length / 3)
-    size = (1.0 + mean.square() / variance).sqrt() * step
-    size = torch.where(variance > 0, size, 0.0).clamp_max(1.0)
-    return size * call.signs(size.shape), size * call.signs(size.shape)
+    off_centre = mean.square() / variance
+    shift = (1.0 + off_centre).sqrt() * step + off_centre.sqrt() * stored
+    stretch = (1.0 + off_centre).sqrt() * step + stored
+    varies = variance > 0
+    shift, stretch = (torch.where(varies, e, 0.0).clamp_max(1.0) for e in (shift, stretch))
+    return shift * call.signs(shift.shape), stretch * call.signs(stretch.shape)
 
 
 def _normalised(

@@ -182,7 +182,7 @@ class Examination:
         self.insensitive = [
             f"{result.name}: {result.reason}"
             for result in (self.results or simple_mutants(second, first.right(), self.factor))
-            if not result.able
+            if not result.able and not math.isnan(result.value)
         ]
 
     def _judge(self, program: Program, expectation: Expectation) -> bool:
