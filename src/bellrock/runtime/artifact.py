@@ -18,13 +18,17 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bellrock.errors import ArtifactError
 from bellrock.payload import DType, Role, TensorSpec
+from bellrock.target import TARGETS
 from bellrock.target.base import Artifact, KernelInfo
+
+if TYPE_CHECKING:
+    from bellrock.compiler import Compiled
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
@@ -97,6 +101,30 @@ class _Manifest(_Model):
 def this_platform() -> str:
     """Return the operating system and machine that code is for, e.g. `linux-x86_64`."""
     return f"{sys.platform}-{platform.machine()}"
+
+
+def saved_program(
+    compiled: Compiled, *, values: Mapping[int, bytes | memoryview] | None = None
+) -> SavedProgram:
+    """Return what a file keeps of a compiled program.
+
+    Args:
+        compiled: for this machine.
+        values: contents of arguments that belong to the program, by position.
+    """
+    return SavedProgram(
+        name=compiled.payload.name,
+        fingerprint=compiled.payload.fingerprint,
+        target=compiled.target,
+        features=TARGETS.get(compiled.target).facts().features,
+        arguments=compiled.payload.arguments,
+        results=compiled.payload.results,
+        artifact=compiled.artifact,
+        kernels=compiled.kernels,
+        choices=compiled.lock().text(),
+        toolchain=compiled.toolchain,
+        values=values or {},
+    )
 
 
 def save_program(program: SavedProgram, path: Path) -> None:

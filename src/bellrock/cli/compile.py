@@ -1,0 +1,133 @@
+"""`bellrock compile`: a problem or an MLIR module to an artifact file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bellrock.cli._values import parse_overrides
+from bellrock.errors import PayloadError
+from bellrock.payload.spec import DType
+
+if TYPE_CHECKING:
+    from bellrock.compiler import Compiled
+    from bellrock.payload import Payload
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command(
+    "compile",
+    short_help="Compile a problem or an MLIR module to an artifact file.",
+    help="""Compile PATH, a problem file (.py) or an MLIR module (.mlir), to an artifact file
+    that `bellrock run` can run here or on a like machine.
+
+    The artifact of a problem holds the values of the model's parameters, as --seed makes them.""",
+)
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--target", default="cpu", show_default=True, help="Target to compile for.")
+@click.option(
+    "--dtype",
+    default="f32",
+    show_default=True,
+    type=click.Choice([d.value for d in DType if d.is_float]),
+    help="Element type of the model and of its floating-point inputs (problems only).",
+)
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Override a module global of the problem (repeatable).",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the model's parameters.")
+@click.option("--entry", metavar="SYMBOL", help="Entry function, if an MLIR module has several.")
+@click.option("--pipeline", metavar="NAME|FILE", help="Pipeline instead of the target's own.")
+@click.option("--lock", type=_FILE, help="Choices to use, as written by --write-lock.")
+@click.option("--write-lock", type=_FILE, metavar="FILE", help="Write the choices made.")
+@click.option(
+    "--cache-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Cache of compiled kernels instead of the user's.",
+)
+@click.option(
+    "-o", "--output", type=_FILE, help="Artifact file.  [default: PATH's name, ending .bellrock]"
+)
+def command(
+    path: Path,
+    target: str,
+    dtype: str,
+    overrides: tuple[str, ...],
+    seed: int,
+    entry: str | None,
+    pipeline: str | None,
+    lock: Path | None,
+    write_lock: Path | None,
+    cache_dir: Path | None,
+    output: Path | None,
+) -> None:
+    """Load everything that can be wrong first, then compile, then write."""
+    from bellrock.runtime.threads import share_openmp
+
+    share_openmp()
+    from bellrock.compiler import compile_payload, pipeline_for
+    from bellrock.params.lock import read_lock
+    from bellrock.runtime.artifact import SUFFIX, save_program, saved_program
+
+    pipeline_for(target, pipeline)
+    locked = None if lock is None else read_lock(lock)
+    if path.suffix == ".py":
+        payload, values = _problem(path, parse_overrides(overrides), DType(dtype), seed)
+    else:
+        payload, values = _module(path, entry), {}
+    compiled = compile_payload(
+        payload, target=target, pipeline=pipeline, lock=locked, cache_dir=cache_dir
+    )
+    for warning in compiled.warnings:
+        click.echo(f"Warning: {warning}", err=True)
+    if write_lock is not None:
+        compiled.lock().write(write_lock)
+    output = Path(path.name).with_suffix(SUFFIX) if output is None else output
+    save_program(saved_program(compiled, values=values), output)
+    click.echo(f"{output}: {_summary(compiled)}")
+
+
+def _problem(
+    path: Path, overrides: Mapping[str, object], dtype: DType, seed: int
+) -> tuple[Payload, Mapping[int, memoryview]]:
+    """Return a problem's payload, and its parameters' values by position of the argument."""
+    from bellrock.ingress.problem import load_problem
+    from bellrock.ingress.torch_export import import_module
+    from bellrock.runtime.inputs import contents_of
+
+    problem = load_problem(path, overrides)
+    instance = problem.build(dtype=dtype, seed=seed)
+    program = import_module(instance.model, instance.inputs, name=problem.name, dtype=dtype)
+    first = len(program.payload.arguments) - len(program.parameters)
+    contents = contents_of(program.parameters)
+    return program.payload, dict(enumerate(contents, start=first))
+
+
+def _module(path: Path, entry: str | None) -> Payload:
+    from bellrock.ingress.mlir_text import load_mlir
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise PayloadError(
+            "neither a problem (.py) nor MLIR text", got=path.name, where=path
+        ) from error
+    return load_mlir(text, name=path.stem, entry=entry)
+
+
+def _summary(compiled: Compiled) -> str:
+    kernels = compiled.kernels
+    return (
+        f"{compiled.payload.name} for {compiled.target}, {len(kernels)} kernels "
+        f"({sum(k.vectorised for k in kernels)} vectorised, "
+        f"{sum(k.parallel for k in kernels)} parallel), {compiled.compile_seconds:.2f} s"
+        f"{', from the cache' if compiled.cached else ''}"
+    )
