@@ -51,7 +51,7 @@ def _step(size: int, room: int) -> int:
 
 def tile_sums(values: torch.Tensor) -> torch.Tensor:
     """Sum a block (a, b, c) over tiles of the last two dimensions."""
-    import torch  # noqa: PLC0415
+    import torch
 
     _, rows, columns = values.shape
     padded = torch.nn.functional.pad(values, (0, -columns % TILE, 0, -rows % TILE))
@@ -72,7 +72,7 @@ class GroupSums:
 
     def __post_init__(self) -> None:
         """Allocate the sums of the partitions that this shape has."""
-        import torch  # noqa: PLC0415
+        import torch
 
         for name, size in partitions_of(self.shape).items():
             self.sums[name] = torch.zeros(size, dtype=torch.float64)
@@ -118,7 +118,7 @@ def partitions_of(shape: tuple[int, int, int]) -> dict[str, tuple[int, int, int]
 
 def group_counts(shape: tuple[int, int, int]) -> dict[str, torch.Tensor]:
     """Return how many elements each group of each partition has."""
-    import torch  # noqa: PLC0415
+    import torch
 
     planes, rows, columns = shape
     counts = {}

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from bellrock.verify import quantiles
 from bellrock.verify.blocks import (
     GroupSums,
     Slices,
@@ -45,10 +46,11 @@ class Scale:
 
 def scale_of(reference: torch.Tensor) -> Scale:
     """Measure an output (any shape), block by block."""
-    view = reference.reshape(canonical_shape(tuple(reference.shape)))
+    shape = canonical_shape(tuple(reference.shape))
+    view = reference.reshape(shape)
     count, total, squares = 0, 0.0, 0.0
     samples = []
-    for where in iterate_blocks(tuple(view.shape)):
+    for where in iterate_blocks(shape):
         block = view[where].double()
         block = block[torch.isfinite(block)]
         count += block.numel()
@@ -97,21 +99,17 @@ class Budget:
 
     def element_limit(self, factor: float) -> float:
         """Return how many expected errors one element may be off."""
-        from scipy import stats  # noqa: PLC0415
-
         tries = min(math.prod(self.shape), max(1.0, self.independent["whole"]))
-        return factor * float(stats.t.isf(FALSE_ALARM / (2 * tries), self.freedom))
+        return factor * quantiles.student(FALSE_ALARM / (2 * tries), self.freedom)
 
     def group_limits(self, factor: float) -> dict[str, float]:
         """Return, per partition, the largest root mean square of error over expected."""
-        from scipy import stats  # noqa: PLC0415
-
         limits = {}
         for name, size in partitions_of(self.shape).items():
-            quantile = stats.f.isf(
+            quantile = quantiles.variance_ratio(
                 FALSE_ALARM / math.prod(size), max(1.0, self.independent[name]), self.freedom
             )
-            limits[name] = factor * math.sqrt(max(1.0, float(quantile)))
+            limits[name] = factor * math.sqrt(max(1.0, quantile))
         return limits
 
 
@@ -148,9 +146,12 @@ class NoiseStatistics:
         shape = canonical_shape(tuple(self.reference.shape))
         self._squares = torch.zeros(shape, dtype=torch.float32)
         self._counts = group_counts(shape)
-        zeros = {n: torch.zeros(size, dtype=torch.float64) for n, size in partitions_of(shape).items()}
-        self._moments = {name: (zero, zero.clone()) for name, zero in zeros.items()}
-        self._common = {name: [] for name in zeros}
+        sizes = partitions_of(shape)
+        self._moments = {
+            name: (torch.zeros(size, dtype=torch.float64), torch.zeros(size, dtype=torch.float64))
+            for name, size in sizes.items()
+        }
+        self._common = {name: [] for name in sizes}
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -231,7 +232,8 @@ class NoiseStatistics:
             sums += torch.bincount(index, self._squares[where].double().flatten(), _BINS)
             counts += torch.bincount(index, minlength=_BINS).double()
         counts *= max(1, self.samples)
-        near = torch.exp2(-2.0 * (torch.arange(_BINS)[:, None] - torch.arange(_BINS)).abs().double())
+        numbers = torch.arange(_BINS, dtype=torch.float64)
+        near = torch.exp2(-2.0 * (numbers[:, None] - numbers).abs())
         average = (near @ sums) / (near @ counts).clamp_min(1e-300)
         return ((sums + _PRIOR * average) / (counts + _PRIOR)).sqrt()
 

@@ -14,7 +14,6 @@ import torch
 from bellrock.verify.blocks import (
     GroupSums,
     Slices,
-    canonical_shape,
     group_counts,
     group_start,
     iterate_blocks,
@@ -101,7 +100,8 @@ def compare_floats(
     if worst.misplaced is not None:
         return _misplaced(worst.misplaced, mine, clean, shown, output)
     element = Comparison(
-        metric=ELEMENT, value=worst.error / _unit(budget), budget=worst.limit * limit / _unit(budget),
+        metric=ELEMENT, value=worst.error / _unit(budget),
+        budget=worst.limit * limit / _unit(budget),
         ratio=worst.ratio / limit, index=_place(worst.index, shown), output=output,
         rms=float((sums.sums["whole"] / max(1, math.prod(shape))).sqrt()),
         detail=f"got {worst.got:.9g}, the reference is {worst.wanted:.9g}",
@@ -151,7 +151,8 @@ def _note_worst(
 ) -> None:  # fmt: skip
     shape = tuple(views[0].shape)
     if worst.misplaced is None and bool(misplaced.any()):
-        worst.misplaced = _flat_index(int(misplaced.flatten().to(torch.uint8).argmax()), where, shape)
+        first = int(misplaced.flatten().to(torch.uint8).argmax())
+        worst.misplaced = _flat_index(first, where, shape)
     local = int(ratios.argmax())
     ratio = float(ratios.flatten()[local])
     if ratio <= worst.ratio:
@@ -237,7 +238,8 @@ def compare_integers(
     first = int(differing.to(torch.uint8).argmax()) if count else 0
     detail = ""
     if count:
-        detail = f"got {got.flatten()[first].item()}, the reference is {reference.flatten()[first].item()}"
+        pair = got.flatten()[first].item(), reference.flatten()[first].item()
+        detail = f"got {pair[0]}, the reference is {pair[1]}"
     return Comparison(
         metric=COUNT, value=float(count), budget=float(allowed),
         ratio=count / allowed if allowed else (math.inf if count else 0.0),

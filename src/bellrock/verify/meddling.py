@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from bellrock.payload import DType
-from bellrock.verify.reference import WideMode, op_name
+from bellrock.verify.reference import WideMode, op_name, schema_of
 from bellrock.verify.rounding import EXACT
 
 _LOWER_BITS = {DType.F64: 24, DType.F32: 11, DType.F16: 8, DType.BF16: 5}
@@ -91,7 +91,7 @@ class DropMode(WideMode):
     ) -> Any:  # fmt: skip
         if in_place:
             return source
-        if len(func._schema.returns) == 1:
+        if len(schema_of(func).returns) == 1:
             return source.clone()
         out = func(*args, **kwargs)
         return type(out)([source.clone(), *out[1:]]) if isinstance(out, (tuple, list)) else out

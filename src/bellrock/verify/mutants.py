@@ -188,15 +188,13 @@ class MutationCheck:
         recorder = DropMode(width=reference.width, dtype=reference.dtype, drop=None)
         self._run(recorder, self.expectation.inputs)
         last, middle = dropped_candidates(recorder, random.Random(self.seed))
-        none = "no op of the model has an input of its result's shape that it changes"
-        return tuple(  # type: ignore[return-value]
-            none if at is None else self._attempt(DropMode(
-                width=reference.width, dtype=reference.dtype, drop=at
-            ))
-            for at in (last, middle)
-        )  # fmt: skip
+        return self._without(last), self._without(middle)
 
-    def _attempt(self, mode: WideMode) -> Outputs | str:
+    def _without(self, op: int | None) -> Outputs | str:
+        if op is None:
+            return "no (other) op of the model has an input of its result's shape that it changes"
+        reference = self.oracle.reference
+        mode = DropMode(width=reference.width, dtype=reference.dtype, drop=op)
         try:
             outputs = self._run(mode, self.expectation.inputs)
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
@@ -209,9 +207,7 @@ class MutationCheck:
         for i, first in enumerate(inputs):
             for j in range(i + 1, len(inputs)):
                 second = inputs[j]
-                if not isinstance(first, torch.Tensor) or not isinstance(second, torch.Tensor):
-                    continue
-                if first.shape == second.shape and first.dtype == second.dtype:
+                if _alike(first, second):
                     inputs[i], inputs[j] = second, first
                     return self._swapped_run(tuple(inputs))
         return "no two inputs have the same shape and dtype"
@@ -221,6 +217,12 @@ class MutationCheck:
             return self._run(self.oracle.reference.mode(), inputs)
         except (RuntimeError, ValueError, IndexError) as error:
             return f"the model refuses them swapped ({type(error).__name__})"
+
+
+def _alike(first: object, second: object) -> bool:
+    if not isinstance(first, torch.Tensor) or not isinstance(second, torch.Tensor):
+        return False
+    return first.shape == second.shape and first.dtype == second.dtype
 
 
 def _arranged(

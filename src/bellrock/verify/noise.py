@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from bellrock.payload import DType
-from bellrock.verify.reference import WideMode, op_name
+from bellrock.verify.reference import WideMode, op_name, schema_of
 from bellrock.verify.rounding import ACCUMULATOR_ROUNDOFF, ILL_CONDITIONED, Call, Rounding
 from bellrock.verify.rules import RULES, rounding_of
 
@@ -176,13 +176,13 @@ class NoiseMode(WideMode):
 
 
 def _is_view(func: torch._ops.OpOverload) -> bool:
-    infos = [result.alias_info for result in func._schema.returns]
+    infos = [result.alias_info for result in schema_of(func).returns]
     return any(info is not None and not info.is_write for info in infos)
 
 
 def _attention(func: torch._ops.OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Fused attention in its parts; only the first result is what a model sees."""
-    names = [argument.name for argument in func._schema.arguments]
+    names = [argument.name for argument in schema_of(func).arguments]
     given = {**dict(zip(names, args, strict=False)), **kwargs}
     query, key, value = given["query"], given["key"], given["value"]
     if key.shape[1] != query.shape[1]:
@@ -198,5 +198,5 @@ def _attention(func: torch._ops.OpOverload, args: tuple[Any, ...], kwargs: dict[
     elif mask is not None:
         scores = scores + mask
     out = torch.matmul(torch.softmax(scores, -1), value)
-    rest = len(func._schema.returns) - 1
+    rest = len(schema_of(func).returns) - 1
     return (out, *[torch.logsumexp(scores, -1)] * rest)

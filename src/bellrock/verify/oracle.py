@@ -13,6 +13,7 @@ import torch
 
 from bellrock.errors import BellrockError
 from bellrock.payload import DType, TensorSpec
+from bellrock.verify import quantiles
 from bellrock.verify.budget import FALSE_ALARM, Budget, NoiseStatistics, scale_of
 from bellrock.verify.compare import (
     DEFAULT_FACTOR,
@@ -175,7 +176,7 @@ class Oracle:
         freedom = _ENOUGH
         for number, stats in enumerate(statistics):
             if stats is not None:
-                known = math.inf if self._independent is None else self._independent[number]["whole"]
+                known = self._independent[number]["whole"] if self._independent else math.inf
                 freedom = min(freedom, samples * min(known, stats.independent()["whole"]))
         if freedom < _NEEDED:
             return False
@@ -209,8 +210,6 @@ class Oracle:
         Jumps are rare, so they are counted in a run of larger noise and scaled down: the
         chance of crossing an edge is proportional to the noise.
         """
-        from scipy import stats  # noqa: PLC0415
-
         amplify = max(1.0, min(64.0, 2.0**-5 / self.dtype.unit_roundoff))
         noisy, _ = self._noisy(inputs, seed, number=_MOST_SAMPLES, amplify=amplify)
         allowed = []
@@ -222,7 +221,7 @@ class Oracle:
             else:
                 limit = amplify * DEFAULT_FACTOR
                 rate = count_beyond(shaken, clean, budget, limit) / amplify
-            allowed.append(int(stats.poisson.isf(FALSE_ALARM, DEFAULT_FACTOR * rate)) if rate else 0)
+            allowed.append(quantiles.poisson(FALSE_ALARM, DEFAULT_FACTOR * rate))
         return allowed
 
 

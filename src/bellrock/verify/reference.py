@@ -67,10 +67,11 @@ class WideMode(TorchDispatchMode):
         self, func: torch._ops.OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         def narrow(value: object) -> object:
-            is_wide = isinstance(value, torch.Tensor) and value.dtype == self.width
-            return value.to(self.dtype) if is_wide else value
+            if isinstance(value, torch.Tensor) and value.dtype == self.width:
+                return value.to(self.dtype)
+            return value
 
-        has_dtype = any(argument.name == "dtype" for argument in func._schema.arguments)
+        has_dtype = any(argument.name == "dtype" for argument in schema_of(func).arguments)
         if has_dtype and kwargs.get("dtype") is None and not _takes_tensor(args):
             kwargs["dtype"] = torch.float32  # what PyTorch's default would have been
         elif kwargs.get("dtype") == self.width:
@@ -96,9 +97,14 @@ def _draws(func: torch._ops.OpOverload, args: tuple[Any, ...], kwargs: dict[str,
     return True
 
 
+def schema_of(func: torch._ops.OpOverload) -> torch._C.FunctionSchema:
+    """Return an op's schema, which PyTorch has no public name for."""
+    return func._schema  # noqa: SLF001
+
+
 def op_name(func: torch._ops.OpOverload) -> str:
     """Return an op's name without namespace, overload or the mark of an in-place form."""
-    name = func._schema.name.split("::")[-1]
+    name = schema_of(func).name.split("::")[-1]
     return name.removesuffix("_") if not name.endswith("__") else name
 
 
@@ -144,6 +150,11 @@ def _tensors_in(value: Any, *, depth: int) -> Iterator[torch.Tensor]:
 def flat_tensors(output: object) -> list[torch.Tensor]:
     """Return the tensors of an output structure in order."""
     return [leaf for leaf in pytree.tree_leaves(output) if isinstance(leaf, torch.Tensor)]
+
+
+def _versions(tensors: list[torch.Tensor]) -> list[int]:
+    """Return how often each tensor was written to."""
+    return [tensor._version for tensor in tensors]  # noqa: SLF001 - there is no public name
 
 
 @dataclass(kw_only=True, slots=True)
@@ -245,14 +256,13 @@ class Reference:
         model = widened_model(self.model, self.width)
         wide = widened(inputs, self.width)
         tensors = flat_tensors(wide)
-        versions = [tensor._version for tensor in tensors]
+        before = _versions(tensors)
         with plain_pytorch(self.width, seed), mode:
             output = model(*wide)
-        changed = versions != [tensor._version for tensor in tensors]
         return ReferenceResult(
             outputs=ordered_results(output, model, self.specs),
             random_ops=frozenset(mode.random_ops),
-            inputs_changed=changed,
+            inputs_changed=before != _versions(tensors),
         )
 
 

@@ -85,7 +85,7 @@ class Examination:
     def run(self) -> None:
         """Make all trials; stop at the first wrong answer."""
         oracle, program = self._prepare()
-        parameters = list(self.subject.model.parameters())
+        parameters: list[torch.Tensor] = list(self.subject.model.parameters())
         before = checksum(parameters)
         try:
             self._trials(oracle, program)
