@@ -6,11 +6,13 @@ the cores share, and in which order the loops of a block run.
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bellrock.errors import SelectionError
-from bellrock.params.constraint import Constraint
+from bellrock.params.constraint import Constraint, Value
 from bellrock.params.knobs import Knobs, knob
 from bellrock.payload.motifs.base import Motif, MotifKind
 from bellrock.target.base import Facts
@@ -23,6 +25,9 @@ SERIAL_ITERATIONS = 8192
 CONTRACTION_BLOCK = {"m": 32, "n": 256}
 """Block of a contraction's result: rows that reuse one panel of B, and columns that keep a
 row of the result (1 KiB in f32) in the L1 cache."""
+
+SIZES_TO_TRY = (1, 4, 16, 64, 256, 1024)
+"""Sizes of a block along one loop, for search."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,6 +45,18 @@ class BlockKnobs(Knobs, name="blocks"):
         Constraint("one-size-per-loop", "len(tile) == rank"),
         Constraint("order-names-each-loop", "len(order) == 0 or len(order) == rank"),
     )
+
+    @classmethod
+    def domain(cls, field: str, motif: Motif) -> Iterator[Value]:
+        """Yield what is worth trying: cuts of parallel loops only, and the order along memory."""
+        if field == "order":
+            yield ()
+            return
+        sizes = (
+            [0, *(size for size in SIZES_TO_TRY if size < loop)] if kind == "parallel" else [0]
+            for loop, kind in zip(motif.loops, motif.iterators, strict=True)
+        )
+        yield from itertools.product(*sizes)
 
     def validate(self, motif: Motif, facts: Facts) -> None:
         """Check ranges and constraints, and that only parallel loops are cut.
