@@ -170,7 +170,7 @@ class _Job:
         return model
 
     def _verify(self, subject: _Subject, compiled: CompiledModel) -> bool:
-        from bellrock.verify import verify
+        from bellrock.verify.run import verify
         from bellrock.verify.verdict import Subject
 
         request = self.request
@@ -184,18 +184,21 @@ class _Job:
                         subject.problem.build(dtype=subject.dtype, seed=seed).inputs
                     ),
                 ),
-                tolerance=request.tolerance,
-                mutants=request.mutants,
-            )
+                dtype=subject.dtype, seed=request.seed, mutants=request.mutants,
+            )  # fmt: skip
+        correct = verdict.correct
+        if request.tolerance is not None:
+            correct = verdict.value <= request.tolerance
+            self._warn(f"judged by the suite's tolerance {request.tolerance:g}, not the budget")
         self._learn(
-            status=Status.OK if verdict.correct else Status.WRONG, correct=verdict.correct,
+            status=Status.OK if correct else Status.WRONG, correct=correct,
             error=error_info(verdict), verdict=verdict_info(verdict),
         )  # fmt: skip
-        if not verdict.correct:
+        if not correct:
             self._learn(
                 failure=FailureInfo(stage="verify", exception="wrong", message=verdict.message)
             )
-        return verdict.correct
+        return correct
 
     def _measure(self, subject: _Subject, compiled: CompiledModel) -> None:
         programs: dict[str, Callable[[], object]] = {"ours": lambda: compiled(*subject.inputs)}

@@ -35,6 +35,28 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+class OtherLoad:
+    """What other programs take of the processors, from when it is made."""
+
+    def __init__(self) -> None:
+        self._busy, self._total = _processor_seconds()
+
+    def share(self) -> float:
+        """Return the share of all processors' time since then, 0 to 1."""
+        busy, total = _processor_seconds()
+        elapsed = total - self._total
+        return max((busy - self._busy) / elapsed, 0.0) if elapsed > 0 else 0.0
+
+
+def _processor_seconds() -> tuple[float, float]:
+    """Seconds that others were busy, and seconds in all, over all processors."""
+    times = psutil.cpu_times()
+    own = psutil.Process().cpu_times()
+    total = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
+    idle = times.idle + getattr(times, "iowait", 0.0)
+    return total - idle - own.user - own.system, total
+
+
 def _load() -> float | None:
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bellrock.bench.suite_file import OverrideValue
 from bellrock.errors import RecordError
+from bellrock.params.constraint import Value
 
 SCHEMA = 1
 """Version of the record; a file of another version is refused, not guessed at."""
@@ -210,7 +211,7 @@ class ChoiceRow(_Part):
     motif: str
     by: str
     knobs: str
-    parameters: dict[str, bool | int | str | tuple[int, ...]] = {}
+    parameters: dict[str, Value] = {}
     predicted_seconds: float | None = None
     measured_seconds: float | None = None
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from bellrock.bench.machine import OtherLoad
 from bellrock.bench.measure import Clock, Plan, cache_flusher, measure
 from bellrock.bench.record import RooflineInfo, SpeedupInfo, TimeInfo
 from bellrock.bench.request import Request
@@ -21,6 +22,7 @@ OURS = "ours"
 AGAIN = "again"
 """The program that is measured a second time, for the noise floor; no baseline has the name."""
 NOISY = 0.1
+CROWDED = 0.1
 SHARE_OF_TIME_LIMIT = 0.25
 """Of a problem's time limit, for timing."""
 
@@ -63,6 +65,7 @@ def time_programs(
     )
     # The first baseline's code is the same in every run, so its noise is the machine's.
     twice = next((name for name in programs if name != OURS), OURS)
+    others = OtherLoad()
     flush = cache_flusher(max(facts.cache_bytes.values(), default=32 << 20))
     samples = measure(
         {**programs, AGAIN: programs[twice]},
@@ -89,5 +92,14 @@ def time_programs(
         noise_floor=noise,
         roofline=place(work, seconds=ours, facts=facts, hot=request.mode == "hot"),
         implausible=implausible(work, seconds=ours, facts=facts),
-        warnings=(f"noisy: {twice} differs from itself by {noise:.0%}",) if noise > NOISY else (),
+        warnings=_doubts(noise, twice, others.share()),
     )
+
+
+def _doubts(noise: float, twice: str, others_share: float) -> tuple[str, ...]:
+    doubts = []
+    if noise > NOISY:
+        doubts.append(f"noisy: {twice} differs from itself by {noise:.0%}")
+    if others_share > CROWDED:
+        doubts.append(f"crowded: other programs had {others_share:.0%} of the processors")
+    return tuple(doubts)

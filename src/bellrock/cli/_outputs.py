@@ -10,9 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
+from rich.console import Console
 
 from bellrock.bench.journal import probe
 from bellrock.bench.record import Record
+
+FILE_WIDTH = 200
+"""Columns where the output is no terminal."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,6 +49,22 @@ class Outputs:
             _write(self.csv, to_csv(records))
         if self.markdown is not None:
             _write(self.markdown, to_markdown(records))
+
+
+def console_for(*, stderr: bool) -> Console:
+    """Return where text for people goes, wide enough where it is no terminal."""
+    console = Console(stderr=stderr, highlight=False)
+    if not console.is_terminal:
+        console.width = FILE_WIDTH
+    return console
+
+
+def print_table(records: Sequence[Record], *, stderr: bool = False) -> None:
+    """Print the table: to fit a terminal, in full width to anything else."""
+    from bellrock.report.terminal import render
+
+    console = console_for(stderr=stderr)
+    console.print(render(records, width=console.width))
 
 
 def is_stdout(path: Path | None) -> bool:

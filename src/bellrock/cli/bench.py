@@ -184,16 +184,13 @@ def _ended_like_an_interrupt() -> Iterator[None]:
 
 
 def _report(run: Run, outputs: Outputs, *, json_path: Path | None, write_lock: Path | None) -> None:
-    from rich.console import Console
-
-    from bellrock.cli._outputs import is_stdout
-    from bellrock.report.terminal import render
+    from bellrock.cli._outputs import is_stdout, print_table
 
     outputs.write(run.records)
     if write_lock is not None:
         _write_lock(run.records, write_lock)
     taken = any(is_stdout(p) for p in (json_path, outputs.html, outputs.csv, outputs.markdown))
-    Console(stderr=taken, soft_wrap=False, highlight=False).print(render(run.records))
+    print_table(run.records, stderr=taken)
 
 
 def _write_lock(records: Sequence[Record], path: Path) -> None:

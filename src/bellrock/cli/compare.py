@@ -32,9 +32,8 @@ _IN = click.Path(path_type=Path)
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead of a table.")
 def command(before: Path, after: Path, fail_below: float | None, as_csv: bool) -> int:
     """Read, compare, print."""
-    from rich.console import Console
-
     from bellrock.bench.record import read_records
+    from bellrock.cli._outputs import console_for
     from bellrock.report.compare import compare
     from bellrock.report.comparison_table import render, to_csv
 
@@ -42,7 +41,7 @@ def command(before: Path, after: Path, fail_below: float | None, as_csv: bool) -
     if as_csv:
         click.echo(to_csv(comparison), nl=False)
     else:
-        Console(highlight=False).print(render(comparison))
+        console_for(stderr=False).print(render(comparison))
     return int(fail_below is not None and _fails(comparison, fail_below))
 
 

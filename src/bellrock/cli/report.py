@@ -28,16 +28,13 @@ def command(
     title: str,
 ) -> int:  # fmt: skip
     """Read all records first, so that a malformed one spoils no output."""
-    from rich.console import Console
-
     from bellrock.bench.record import read_records
-    from bellrock.cli._outputs import Outputs, is_stdout
-    from bellrock.report.terminal import render
+    from bellrock.cli._outputs import Outputs, is_stdout, print_table
 
     found = {record.key: record for path in records for record in read_records(path)}
     outputs = Outputs(html=html, csv=csv, markdown=markdown, title=title)
     outputs.probe()
     outputs.write(tuple(found.values()))
     if not any(is_stdout(p) for p in (html, csv, markdown)):
-        Console(highlight=False).print(render(tuple(found.values())))
+        print_table(tuple(found.values()))
     return 0

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -17,29 +18,56 @@ from bellrock.report import units
 from bellrock.report.columns import Column, all_warnings, columns
 from bellrock.report.summary import Against, summarise, verdict_line
 
+LEAST_FIRST = ("warnings", "peak_fraction", "_time_s", "kernels", "error", "compile_s")
+"""Columns by the end of their name, in the order in which narrow terminals lose them."""
+WARNED = 10
+"""Problems whose warnings are printed; the other formats have all."""
 _STATUS_STYLE = {Status.OK: "green", Status.WRONG: "bold red", Status.TIMEOUT: "yellow"}
 _OUTCOME_STYLE = {Outcome.FASTER: "green", Outcome.SLOWER: "red", Outcome.SAME: "dim"}
 
 
-def render(records: Sequence[Record]) -> RenderableType:
-    """Return table, failures, warnings and summary."""
-    parts: list[RenderableType] = [_table(records)]
+def render(records: Sequence[Record], *, width: int | None = None) -> RenderableType:
+    """Return table, failures, warnings and summary.
+
+    Args:
+        records: in the order they are to have.
+        width: columns of the terminal; where the table is wider, what matters least is left
+            out of it. None: as wide as it is.
+    """
+    parts: list[RenderableType] = [_fitting_table(records, width)]
     if failed := [r for r in records if r.status is not Status.OK]:
         parts += [Text("\nFailures", style="bold"), *(_failure(r) for r in failed)]
     if warned := [r for r in records if all_warnings(r)]:
-        parts += [Text("\nWarnings", style="bold"), *(_warnings(r) for r in warned)]
+        parts += [Text("\nWarnings", style="bold"), *(_warnings(r) for r in warned[:WARNED])]
+        if len(warned) > WARNED:
+            parts.append(Text(f"  and {len(warned) - WARNED} more problems", style="dim"))
     parts += [Text(), *_summary(records)]
     return Group(*parts)
 
 
-def _table(records: Sequence[Record]) -> Table:
+def _fitting_table(records: Sequence[Record], width: int | None) -> Table:
     shown = [c for c in columns(records) if not c.detail]
+    table = _table(records, shown)
+    for ending in LEAST_FIRST:
+        if width is None or _width(table) <= width:
+            break
+        shown = [c for c in shown if not c.name.endswith(ending)]
+        table = _table(records, shown)
+    return table
+
+
+def _width(table: Table) -> int:
+    console = Console(width=10_000)
+    return Measurement.get(console, console.options, table).maximum
+
+
+def _table(records: Sequence[Record], shown: Sequence[Column]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for column in shown:
-        numeric = column.numeric
+        first = column is shown[0]
         table.add_column(
-            column.header, justify="right" if numeric else "left", no_wrap=numeric,
-            overflow="fold",
+            column.header, justify="right" if column.numeric else "left", no_wrap=not first,
+            overflow="fold", min_width=20 if first else None,
         )  # fmt: skip
     for record in records:
         table.add_row(*(_cell(column, record) for column in shown))
