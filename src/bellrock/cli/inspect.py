@@ -184,7 +184,7 @@ def _op_table(inspection: Inspection, *, every: bool) -> Table:
         table.add_row(
             f"{motif.kind}{' ' if motif.variant else ''}{motif.variant}",
             _sizes(line.row),
-            ",".join(dict.fromkeys(motif.dtypes)),
+            ",".join(dict.fromkeys(o.dtype for o in motif.operands if o.shape)),
             str(line.ops),
             str(line.runs),
             _count(line.flops),

@@ -196,7 +196,7 @@ def _load(text: str, source: str) -> CommentedMap:
     if not isinstance(root, CommentedMap):
         raise LockError(
             "a lock file is a YAML map",
-            got="an empty file" if root is None else type(root).__name__,
+            got="an empty file" if root is None else "a list or a single value",
             where=f"{source}:1",
             hint="write one with --write-lock",
         )

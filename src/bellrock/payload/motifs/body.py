@@ -196,9 +196,10 @@ def read_body(block: ir.Block) -> Body:
                 refs[result] = (RESULT, len(ops))
             dtype = type_name(results[0].type) if results else ""
             ops.append(BodyOp(op.name, tuple(map(ref_of, operands)), dtype, _predicate(op)))
-            for region in op.regions:
-                for nested in region.blocks:
-                    visit(nested)
+            if op.name.startswith("scf."):  # others have none; asking each is slow
+                for region in op.regions:
+                    for nested in region.blocks:
+                        visit(nested)
 
     visit(block)
     used = {r[1] for op in ops for r in op.operands if r[0] == ARGUMENT}

@@ -49,12 +49,11 @@ def _movement(op: ir.Operation, variant: str) -> Motif:
         scalar = Operand(side=Side.OUTPUT, dtype=tensors[0].dtype, shape=(), layout="")
         return _record(op, kind, variant, reads=[], moved=scalar)
     result = tensors[-1]
-    if variant == "extract-slice":
+    if variant in ("extract-slice", "concat"):
         return _record(op, kind, variant, reads=[result], moved=result)
     if variant == "gather":
         return _record(op, kind, variant, reads=[result, tensors[1]], moved=result)
-    reads = tensors[:1] if variant in ("pack", "unpack") else tensors[: _tensor_inputs(op)]
-    return _record(op, kind, variant, reads=reads, moved=result)
+    return _record(op, kind, variant, reads=tensors[:1], moved=result)
 
 
 def _scatter(op: ir.Operation) -> Motif:
@@ -70,10 +69,6 @@ def _scatter(op: ir.Operation) -> Motif:
 
 def _body_names(op: ir.Operation) -> set[str]:
     return {o.operation.name for r in op.regions for b in r.blocks for o in b.operations}
-
-
-def _tensor_inputs(op: ir.Operation) -> int:
-    return sum(isinstance(v.type, ir.ShapedType) for v in op.operands)
 
 
 def _tensors(op: ir.Operation) -> list[Operand]:
