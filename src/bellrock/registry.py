@@ -57,6 +57,11 @@ class Registry(Generic[T]):
         """Return the name of the package that provides the plug-in `name`."""
         return _owner(self._discover()[name])
 
+    def identity(self, name: str) -> str:
+        """Return what a plug-in's results depend on: its name, package and version."""
+        point = self._discover()[name]
+        return f"{name} from {_owner(point)} {point.dist.version if point.dist else 'unknown'}"
+
     def get(self, name: str, *, where: object = None) -> T:
         """Load and return the plug-in `name`.
 

@@ -161,7 +161,7 @@ def compile_payload(
     plugin = TARGETS.get(target)
     cache = Cache(cache_dir) if use_cache else None
     key = key_of(
-        "program", payload.fingerprint, target, sorted(plugin.facts().features),
+        "program", payload.fingerprint, TARGETS.identity(target), sorted(plugin.facts().features),
         str(plugin.facts().cores), canonical_text(loaded.stages), lock.text() if lock else "",
     )  # fmt: skip
     if cache is not None and snapshots is None:

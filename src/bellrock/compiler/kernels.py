@@ -14,6 +14,7 @@ from bellrock.compiler.cache import Cache, Entry, key_of
 from bellrock.compiler.pool import Job, compile_all
 from bellrock.pipeline.environment import Snapshots
 from bellrock.pipeline.show import canonical_text
+from bellrock.target import TARGETS
 from bellrock.target.base import KernelInfo, Target
 
 if TYPE_CHECKING:
@@ -44,7 +45,11 @@ class KernelCompiler:
             for name, text, motif in functions
         ]
         facts = self.target.facts()
-        context = [self.target.name, *sorted(facts.features), canonical_text(stages)]
+        context = [
+            TARGETS.identity(self.target.name),
+            *sorted(facts.features),
+            canonical_text(stages),
+        ]
         keys = {job.name: key_of("kernel", job.text, context) for job in jobs}
         missing: list[Job] = []
         found: dict[str, tuple[KernelInfo, bytes]] = {}
@@ -81,5 +86,3 @@ def _count_calls(module: ir.Module) -> dict[str, int]:
         name = ir.FlatSymbolRefAttr(call.attributes["callee"]).value
         counts[name] = counts.get(name, 0) + 1
     return counts
-
-

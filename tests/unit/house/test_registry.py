@@ -55,6 +55,7 @@ def test_names_load_nothing(registry: Registry[object]) -> None:
 def test_a_plugin_is_loaded_when_asked_for(registry: Registry[object]) -> None:
     assert registry.get("three") == 3
     assert registry.owner("three") == "plug-numbers"
+    assert registry.identity("three") == "three from plug-numbers 1.0"
     del sys.modules["plug_numbers"]
 
 
