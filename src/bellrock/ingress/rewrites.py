@@ -233,6 +233,14 @@ def elu(x: Tensor, alpha: float = 1, scale: float = 1, input_scale: float = 1) -
     return aten.where.self(x > 0, x * scale, negative)
 
 
+def gelu(x: Tensor, *, approximate: str = "none") -> Tensor:
+    """Either form; torch-mlir's tanh form rounds the root of 2/pi to five digits."""
+    if approximate == "tanh":
+        inner = math.sqrt(2 / math.pi) * (x + 0.044715 * (x * x * x))
+        return 0.5 * x * (1.0 + aten.tanh(inner))
+    return 0.5 * x * (1.0 + aten.erf(x * math.sqrt(0.5)))
+
+
 def instance_norm(
     x: Tensor,
     weight: Tensor | None,
@@ -310,6 +318,7 @@ def _masked_softmax(scores: Tensor) -> Tensor:
 
 
 REWRITES: Mapping[OpOverload, Callable[..., Any]] = {
+    aten.gelu.default: gelu,
     aten.var_mean.correction: var_mean,
     aten.var.correction: var,
     aten.std.correction: std,
