@@ -42,10 +42,11 @@ class TargetContract:
         return TARGETS.get(self.name)
 
     @pytest.fixture(scope="class")
-    def compiled(self, tmp_path_factory: pytest.TempPathFactory) -> Compiled:
+    @classmethod
+    def compiled(cls, tmp_path_factory: pytest.TempPathFactory) -> Compiled:
         """A matrix product of odd sizes with a bias added, compiled once for the class."""
         return compile_payload(
-            payload_of(MATMUL), target=self.name, cache_dir=tmp_path_factory.mktemp("cache")
+            payload_of(MATMUL), target=cls.name, cache_dir=tmp_path_factory.mktemp("cache")
         )
 
     def test_has_the_name_it_is_registered_under(self, target: Target) -> None:
