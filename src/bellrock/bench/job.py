@@ -33,9 +33,14 @@ from bellrock.bench.request import Notebook, Request
 from bellrock.bench.timing import time_programs
 from bellrock.errors import (
     BellrockError,
+    CacheError,
     CallError,
     ImportFailedError,
+    PipelineError,
     ProblemError,
+    RegistryError,
+    ToolchainError,
+    UnknownNameError,
     VerifyError,
 )
 from bellrock.payload.spec import DType
@@ -54,6 +59,9 @@ _STATUS_OF_STEP = {
     "verify": Status.VERIFY_FAILED,
 }
 """Status of an exception by the step it came in; one that says more of itself goes before."""
+
+_EVERYWHERE = (PipelineError, CacheError, RegistryError, ToolchainError, UnknownNameError)
+"""What is wrong with the run and not with a problem, when it comes before the first call."""
 
 
 def run_job(text: str, folder: Path) -> None:
@@ -112,6 +120,8 @@ class _Job:
 
     def fail(self, error: Exception) -> None:
         """Make an exception part of the record."""
+        if isinstance(error, _EVERYWHERE) and self._step in ("load", "compile"):
+            self.notebook.stop(error)
         self._learn(status=_status_of(error, self._step), failure=_failure(error, self._step))
 
     def _learn(self, **known: object) -> None:

@@ -6,6 +6,7 @@ the child writes which step it is in and what it knows so far, so that a crash l
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,6 +14,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from bellrock.bench.record import FailureInfo, ProblemInfo, Record, Status, TargetInfo
+from bellrock.errors import BellrockError
 
 
 class Request(BaseModel):
@@ -87,6 +89,20 @@ class Notebook:
     def finished(self) -> bool:
         """Return whether the job came to its end."""
         return self._read("finished") is not None
+
+    def stop(self, error: BellrockError) -> None:
+        """Note an error that every other problem of the run would end on too."""
+        self._write("stop.json", json.dumps([error.exit_code, str(error)]))
+
+    def stopped(self) -> BellrockError | None:
+        """Return the error noted by `stop`, or None."""
+        text = self._read("stop.json")
+        if text is None:
+            return None
+        code, message = json.loads(text)
+        error = BellrockError(message.removesuffix("."))
+        error.exit_code = code
+        return error
 
     def stderr_tail(self, *, characters: int = 4000) -> str:
         """Return the end of the child's output."""

@@ -25,6 +25,8 @@ from bellrock.bench.suite import SuiteEntry
 from bellrock.bench.suite_file import OverrideValue
 from bellrock.bench.workers import Workers, notebook_folder, scratch_folder
 from bellrock.bench.zygote import Order
+from bellrock.errors import BellrockError, ProblemError
+from bellrock.ingress.problem import load_problem
 
 JOB = "bellrock.bench.job:run_job"
 PRELOAD = ("bellrock.bench.preload",)
@@ -80,6 +82,8 @@ class Run:
     records: tuple[Record, ...]
     """In the order of the suite; with `resume`, those known from before too."""
     interrupted: bool
+    stopped: BellrockError | None
+    """What ended the run before its last problem."""
 
 
 def bench(
@@ -101,12 +105,14 @@ def bench(
         job: dotted name of what the child does; None: `JOB`.
         preload: modules the children start with; None: `PRELOAD`.
 
-    Raises:
-        BenchError: no child can be started, or a record cannot be written.
+    Returns:
+        the records, also when the run was interrupted, or stopped by an error that ends it
+        for all problems (no child can be started, a record cannot be written, the pipeline
+        is malformed).
     """
     requests = [_request(entry, options) for entry in entries]
     driver = _Driver(options, observer, journal)
-    interrupted = False
+    interrupted, stopped = False, None
     environment = {"OMP_NUM_THREADS": str(_threads(options))}
     with (
         scratch_folder() as scratch,
@@ -120,9 +126,11 @@ def bench(
             driver.work(requests, workers, Path(scratch))
         except KeyboardInterrupt:
             interrupted = True
+        except BellrockError as error:
+            stopped = error
     keys = [request.blank(Status.OK).key for request in requests]
     records = tuple(driver.done[key] for key in dict.fromkeys(keys) if key in driver.done)
-    return Run(records=records, interrupted=interrupted)
+    return Run(records=records, interrupted=interrupted, stopped=stopped)
 
 
 class _Driver:
@@ -143,6 +151,8 @@ class _Driver:
                 self._start(waiting.popleft(), workers, scratch, limit)
             for event in workers.wait(TICK_SECONDS):
                 request, notebook = self._running.pop(event.id)
+                if error := notebook.stopped():
+                    raise error
                 came = settle(request, notebook, event)
                 if isinstance(came, Request):
                     waiting.appendleft(came)
@@ -159,10 +169,10 @@ class _Driver:
         return True
 
     def _start(self, request: Request, workers: Workers, scratch: Path, limit: int) -> None:
-        if not request.path.is_file():
-            failure = FailureInfo(
-                stage="load", exception="ProblemError", message=f"there is no file {request.path}"
-            )
+        try:
+            load_problem(request.path, request.problem.overrides)
+        except ProblemError as error:  # no process is needed to say so
+            failure = FailureInfo(stage="load", exception="ProblemError", message=str(error))
             self._finish(request.blank(Status.IMPORT_FAILED, failure))
             return
         self._number += 1

@@ -130,7 +130,10 @@ def command(
         probe(write_lock)
     entries = expand_paths(paths, kernelbench=kernelbench, only=only, sample=sample, seed=seed)
     run = _measure(entries, options, json_path, resume=resume)
-    _report(run, outputs, json_path=json_path, write_lock=write_lock)
+    if run.records or run.stopped is None:
+        _report(run, outputs, json_path=json_path, write_lock=write_lock)
+    if run.stopped is not None:
+        raise run.stopped
     return INTERRUPTED if run.interrupted else _exit_code(run.records, fail_below)
 
 

@@ -17,6 +17,11 @@ from bellrock.bench.suite import SuiteEntry
 from bellrock.errors import BenchError
 
 JOB = "fake_jobs:by_name"
+PROBLEM = """
+class Model: ...
+def get_inputs(): ...
+def get_init_inputs(): ...
+"""
 
 
 class Watcher:
@@ -51,7 +56,7 @@ def run(tmp_path: Path):
         entries = []
         for name in names:
             path = tmp_path / f"{name}.py"
-            path.write_text(f"# {name}\n")
+            path.write_text(PROBLEM)
             entries.append(SuiteEntry(name=name, path=path))
         options = Options(**{"check_only": True, **more})
         watcher = watcher or Watcher()
@@ -133,14 +138,27 @@ def test_a_baseline_that_crashes_costs_only_itself(run) -> None:
     assert len(watcher.seen) == 1
 
 
-def test_a_missing_file_is_a_row(run, tmp_path: Path) -> None:
-    watcher = Watcher()
-    entry = SuiteEntry(name="good", path=tmp_path / "absent.py")
-    result = bench([entry], Options(), observer=watcher, job=JOB, preload=())
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("absent", None, "cannot be read"),
+        ("empty", "", "does not define 'Model'"),
+        ("broken", "class Model(", "is not Python"),
+    ],
+)
+def test_a_file_that_is_no_problem_is_a_row(
+    tmp_path: Path, name: str, text: str | None, message: str
+) -> None:
+    path = tmp_path / f"{name}.py"
+    if text is not None:
+        path.write_text(text)
+    entry = SuiteEntry(name="good", path=path)
+    result = bench([entry], Options(), observer=Watcher(), job=JOB, preload=())
     assert _status(result) == {"good": Status.IMPORT_FAILED}
     failure = result.records[0].failure
     assert failure is not None
-    assert "absent.py" in failure.message
+    assert failure.stage == "load"
+    assert message in failure.message
 
 
 def test_what_is_measured_survives_an_interrupt_and_resume_goes_on(run, tmp_path: Path) -> None:
@@ -177,10 +195,29 @@ def test_another_dtype_is_another_measurement(run, tmp_path: Path) -> None:
     assert watcher.started == (1, 0)
 
 
-def test_a_preload_that_fails_is_one_error() -> None:
-    entry = SuiteEntry(name="good", path=Path(__file__))
-    with pytest.raises(BenchError, match=r"cannot start.*no_such_module"):
-        bench([entry], Options(), observer=Watcher(), job=JOB, preload=("no_such_module",))
+def test_a_preload_that_fails_is_one_error(tmp_path: Path) -> None:
+    path = tmp_path / "good.py"
+    path.write_text(PROBLEM)
+    entry = SuiteEntry(name="good", path=path)
+    result = bench([entry], Options(), observer=Watcher(), job=JOB, preload=("no_such_module",))
+    assert isinstance(result.stopped, BenchError)
+    assert "cannot start" in str(result.stopped)
+    assert "no_such_module" in str(result.stopped)
+
+
+def test_what_is_wrong_with_the_run_ends_it_and_keeps_what_there_is(run) -> None:
+    result, _ = run("good", "bad_pipeline", "good_too")
+    assert str(result.stopped) == "mine.yaml:3: unknown key."
+    assert result.stopped.exit_code == 2
+    assert _status(result) == {"good": Status.OK}
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_disk_that_fills_up_ends_the_run_and_keeps_what_there_is(run) -> None:
+    with Journal(Path("/dev/full"), resume=False) as journal:
+        result, _ = run("good", "good_too", journal=journal)
+    assert "No space left" in str(result.stopped)
+    assert _status(result) == {"good": Status.OK}
 
 
 def test_the_driver_loads_neither_torch_nor_mlir() -> None:

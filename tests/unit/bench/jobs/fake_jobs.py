@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bellrock.bench.record import Status
 from bellrock.bench.request import Notebook, Request
+from bellrock.errors import PipelineError
 
 
 def by_name(text: str, folder: Path) -> None:
@@ -74,6 +75,11 @@ def _killed(request: Request, notebook: Notebook) -> None:
 def _zygote_dies(request: Request, notebook: Notebook) -> None:
     os.kill(os.getppid(), signal.SIGKILL)
     time.sleep(600)
+
+
+def _bad_pipeline(request: Request, notebook: Notebook) -> None:
+    notebook.stop(PipelineError("unknown key", where="mine.yaml:3"))
+    _good(request, notebook)
 
 
 def _baseline_crashes(request: Request, notebook: Notebook) -> None:
