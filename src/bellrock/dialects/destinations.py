@@ -17,6 +17,7 @@ from torch_mlir import ir
 from torch_mlir.dialects import arith, bufferization, ext, linalg, tensor, transform
 
 from bellrock.dialects.extension import Bellrock, attach_in_place, each_op
+from bellrock.errors import CompileError
 
 
 class CopyInsertedSlicesOp(Bellrock.Operation, name="copy_inserted_slices"):
@@ -42,14 +43,14 @@ class FillSplatsOp(Bellrock.Operation, name="fill_splats"):
 
 
 class SettleLoopCarriesOp(Bellrock.Operation, name="settle_loop_carries"):
-    """Make every tensor that an `scf.for` carries stay in one buffer."""
+    """Make every tensor that a loop carries stay in one buffer."""
 
     target: ext.Operand[transform.AnyOpType]
 
     @classmethod
     def attach(cls, context: ir.Context) -> None:
         """Attach the interfaces in one context."""
-        attach_in_place(cls, lambda op: each_op(op, "scf.for", _settle), context)
+        attach_in_place(cls, _settle_all, context)
 
 
 class ReturnInArgumentsOp(Bellrock.Operation, name="return_in_arguments"):
@@ -74,8 +75,24 @@ def _copy_source(op: ir.Operation) -> None:
             source.type, view.dest, list(view.offsets), list(view.sizes), list(view.strides),
             view.static_offsets, view.static_sizes, view.static_strides,
         ).result  # fmt: skip
-        copied = linalg.copy(source, outs=[kept])
-    op.operands[0] = copied
+        maker = _retargetable(source, op)
+        if maker is not None:
+            maker.move_before(op)
+            maker.operands[len(maker.operands) - 1] = kept
+        else:
+            op.operands[0] = linalg.copy(source, outs=[kept])
+
+
+def _retargetable(source: ir.Value, insert: ir.Operation) -> ir.Operation | None:
+    """Return the op that makes an inserted tensor, if it can write into the slice itself."""
+    if isinstance(source.owner, ir.Block):
+        return None
+    maker = source.owner.operation
+    if maker.name != "linalg.generic" or len(maker.results) != 1 or maker.block != insert.block:
+        return None
+    init = maker.operands[len(maker.operands) - 1].owner
+    fresh = not isinstance(init, ir.Block) and init.operation.name == "tensor.empty"
+    return maker if fresh and len(list(source.uses)) == 1 else None
 
 
 def _fill_splat(op: ir.Operation) -> None:
@@ -91,14 +108,38 @@ def _fill_splat(op: ir.Operation) -> None:
     op.erase()
 
 
-def _settle(op: ir.Operation) -> None:
-    block = op.regions[0].blocks[0]
-    carried = list(block.arguments)[1:]
+def _settle_all(root: ir.Operation) -> None:
+    each_op(root, "scf.for", _settle_for)
+    each_op(root, "scf.while", _settle_while)
+
+
+def _settle_for(op: ir.Operation) -> None:
+    body = op.regions[0].blocks[0]
+    _settle_block(body, list(body.arguments)[1:], first_operand=0)
+
+
+def _settle_while(op: ir.Operation) -> None:
+    before, after = op.regions[0].blocks[0], op.regions[1].blocks[0]
+    kinds = [[a.type for a in block.arguments] for block in (before, after)]
+    if kinds[0] != kinds[1]:
+        raise CompileError(
+            "a while loop passes other values to its body than it carries",
+            got=f"{[str(t) for t in kinds[1]]}",
+            allowed=f"{[str(t) for t in kinds[0]]}",
+            where=str(op.location),
+        )
+    _settle_block(before, list(before.arguments), first_operand=1)
+    _settle_block(after, list(after.arguments), first_operand=0)
+
+
+def _settle_block(block: ir.Block, own: list[ir.Value], *, first_operand: int) -> None:
+    """Materialise what a loop's terminator passes on in the loop's buffers."""
     terminator = list(block.operations)[-1].operation
-    for i, (value, own) in enumerate(zip(terminator.operands, carried, strict=True)):
-        if isinstance(value.type, ir.RankedTensorType) and value != own:
+    for i, buffer in enumerate(own, start=first_operand):
+        value = terminator.operands[i]
+        if isinstance(value.type, ir.RankedTensorType) and value != buffer:
             with ir.InsertionPoint(terminator):
-                terminator.operands[i] = _materialise(value, own)
+                terminator.operands[i] = _materialise(value, buffer)
 
 
 def _materialise(value: ir.Value, destination: ir.Value) -> ir.Value:

@@ -4,8 +4,8 @@ Flows in: a block of the entry function (or of a loop in it) on tensors. Flows o
 the order in which they can be called, and the control ops whose bodies are grouped apart.
 
 Each op has one of four roles. *host*: reshapes, scalars, control. *kernel*: anything that
-computes or moves tensor elements. *cheap*: empties, fills, constants and slices, which every
-kernel that needs one makes for itself. *control*: a loop or branch with kernels inside.
+computes or moves tensor elements. *cheap*: empties, fills, constants and slices (reshaped or
+not), which every kernel that needs one makes for itself. *control*: a loop or branch with kernels inside.
 A kernel starts as one op; then an elementwise op joins the kernel whose result only it
 reads, and the maker of an op's initial value joins that op.
 """
@@ -47,7 +47,7 @@ class Grouping:
 
 
 _CHEAP = {"tensor.empty", "linalg.fill", "tensor.extract_slice"}
-_VIEWS = {"tensor.expand_shape", "tensor.collapse_shape", "tensor.cast"}
+VIEWS = {"tensor.expand_shape", "tensor.collapse_shape", "tensor.cast"}
 _LOOPS = {"scf.for", "scf.while", "scf.if", "scf.forall"}
 _KERNEL_DIALECTS = ("linalg.", "tm_tensor.")
 _KERNEL_OPS = {"tensor.insert_slice", "tensor.pad", "tensor.generate", "tensor.gather",
@@ -68,6 +68,11 @@ def defining_op(value: ir.Value) -> ir.Operation | None:
 def role_of(op: ir.Operation) -> Role:
     """Classify one op of a block."""
     name = op.name
+    if name in VIEWS:
+        # A slice seen in another shape is still a slice: strided, so not the host's.
+        source = defining_op(op.operands[0])
+        of_slice = source is not None and source.name in (*VIEWS, "tensor.extract_slice")
+        return role_of(source) if of_slice and source is not None else Role.HOST
     if name == "linalg.fill" and any(
         u.owner.operation.name == "tensor.insert_slice" and u.operand_number == 1
         for u in op.results[0].uses

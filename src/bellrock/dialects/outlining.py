@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from torch_mlir import ir
 from torch_mlir.dialects import func, linalg, tensor
 
-from bellrock.dialects.grouping import Group, Role, defining_op, role_of
+from bellrock.dialects.grouping import VIEWS, Group, Role, defining_op, role_of
 from bellrock.errors import CompileError
 from bellrock.payload.motif import find_motif
 
@@ -186,7 +186,9 @@ class _Draft:
             clone.attributes[ANCHOR] = ir.UnitAttr.get()
         elif CHOICE in clone.attributes:
             del clone.attributes[CHOICE]
-        if clone.name == "tensor.extract_slice" and op == self._group.ops[-1]:
+        if (clone.name == "tensor.extract_slice" or clone.name in VIEWS) and (
+            op == self._group.ops[-1]
+        ):
             self._map[op.results[0]] = self._copy(clone)
             return
         self._map.update(zip(op.results, clone.results, strict=True))
