@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from torch_mlir import ir
 
 
+def register_passes() -> None:
+    """Make torch-mlir's own passes known; upstream's always are. Costs nothing if repeated."""
+    from torch_mlir._mlir_libs import _torchMlir  # noqa: F401 - importing it is the registration
+
+
 def new_context(register: Callable[[ir.Context], None] | None = None) -> ir.Context:
     """Return a fresh context that knows all dialects, `tm_tensor` and `torch_c` among them.
 
@@ -24,6 +29,7 @@ def new_context(register: Callable[[ir.Context], None] | None = None) -> ir.Cont
     if register is None:
         from bellrock.dialects import register
 
+    register_passes()
     context = ir.Context()
     register(context)
     with context, ir.Location.unknown(context):

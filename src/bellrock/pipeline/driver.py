@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bellrock.errors import SelectionError, StageError, UsageError
+from bellrock.errors import BellrockError, SelectionError, StageError, UsageError
+from bellrock.pipeline.context import register_passes
 from bellrock.pipeline.environment import Environment
 from bellrock.pipeline.failure import stage_failed
 from bellrock.pipeline.passes import pass_text
@@ -71,6 +72,7 @@ def run_pipeline(pipeline: Pipeline, module: ir.Module, environment: Environment
     """
     snapshots = environment.snapshots
     plan = make_plan(pipeline.stages, environment.features, snapshots)
+    register_passes()
     environment.register(module.context)
     total = len(plan.steps)
     if snapshots.dump_dir is not None and plan.start == 0:
@@ -118,7 +120,8 @@ class _Run:
             ) from error
 
     def _diagnostics(self, error: Exception) -> str:
-        lines = [str(error) or type(error).__name__]
+        own = isinstance(error, BellrockError | ValueError) and str(error)  # MLIR's are ValueErrors
+        lines = [own or f"{type(error).__name__}: {error}"]
         lines += [text for text in self.said if text not in lines[0]]
         lines += ["", *traceback.format_exception(error)]
         return "\n".join(lines)

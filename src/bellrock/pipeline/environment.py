@@ -54,15 +54,15 @@ class Snapshots:
         )
 
 
-def _no_schedule(name: str, options: Mapping[str, OptionValue], context: ir.Context) -> str:  # noqa: ARG001
+def _no_schedule(name: str, options: Mapping[str, OptionValue], context: ir.Context) -> str:
     raise PipelineError("there are no schedules without a target", got=name)
 
 
-def _no_select(module: ir.Module, stage: SelectStage) -> None:  # noqa: ARG001
+def _no_select(module: ir.Module, stage: SelectStage) -> None:
     raise PipelineError("nothing can be selected without a target", where=stage.where)
 
 
-def _no_kernels(module: ir.Module, stages: tuple[Stage, ...]) -> None:  # noqa: ARG001
+def _no_kernels(module: ir.Module, stages: tuple[Stage, ...]) -> None:
     raise PipelineError("kernels cannot be compiled without a target")
 
 

@@ -98,7 +98,7 @@ def stage_failed(
 
 def _short(diagnostics: str) -> str:
     lines = [line.strip() for line in diagnostics.splitlines() if line.strip()]
-    errors = [line for line in lines if "error:" in line]
+    errors = [line for line in lines if "error:" in line or "Diagnostic message at" in line]
     line = (errors or lines or ["no diagnostic"])[0].rstrip(".")
     return line if len(line) <= SHORT_CHARACTERS else line[: SHORT_CHARACTERS - 3] + "..."
 

@@ -90,7 +90,7 @@ def load_pipeline(
     )
     path = loader.find(name_or_path, where=None, folder=Path())
     given = _plain_values(variables or {})
-    places = dict.fromkeys(given, f"the value given for {path}")
+    places = dict.fromkeys(given, f"values given to {path}")
     loaded = loader.load(path, given=given, given_at=places, asked_at=None)
     return Pipeline(
         name=str(name_or_path),
@@ -158,7 +158,7 @@ class _Loader:
             path = each / f"{name}{SUFFIX}"
             if path.is_file():
                 return path
-        raise unknown("pipeline", name, list_pipelines(self.search), where or "pipeline")
+        raise unknown("pipeline", name, list_pipelines(self.search), where)
 
     def load(
         self,

@@ -6,11 +6,13 @@ Flows in: resolved stages. Flows out: a valid descriptor without includes and va
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from bellrock.pipeline.naming import name_stages
 from bellrock.pipeline.stage import (
@@ -28,6 +30,11 @@ from bellrock.pipeline.stage import (
     walk,
 )
 
+_WORDS = re.compile(r"[\w/][\w./-]*( [\w/][\w./-]*)*", re.ASCII)
+"""Text whose quoting is left to the YAML library (which quotes `true` and the like)."""
+_WIDTH = 4096
+"""No line is broken: it would be broken inside brackets, where it helps nobody."""
+
 TransformPath = Callable[[TransformStage], str]
 """How a descriptor names the file of a transform stage."""
 
@@ -44,7 +51,7 @@ def show_pipeline(
     """
     stages = flatten(pipeline).stages
     entries = _entries(stages, _names_to_write(stages), transform_path)
-    return _dump({"schema": 1, "summary": _text(pipeline.summary), "stages": entries})
+    return _dump({"schema": 1, "summary": _quoted(pipeline.summary), "stages": entries})
 
 
 def canonical_text(stages: Sequence[Stage]) -> str:
@@ -56,7 +63,7 @@ def canonical_text(stages: Sequence[Stage]) -> str:
 
 def _dump(document: Mapping[str, object]) -> str:
     yaml = YAML()
-    yaml.width = 100
+    yaml.width = _WIDTH
     yaml.indent(mapping=2, sequence=4, offset=2)
     stream = io.StringIO()
     yaml.dump(dict(document), stream)
@@ -140,7 +147,7 @@ def _pass_entry(stage: PassStage) -> dict[str, object]:
 def _value(value: OptionValue) -> object:
     """Return a value as it is written: maps and lists on one line."""
     if isinstance(value, Mapping):
-        inner = CommentedMap({key: _value(each) for key, each in value.items()})
+        inner = CommentedMap({_quoted(key): _value(each) for key, each in value.items()})
         inner.fa.set_flow_style()
         return inner
     if isinstance(value, list | tuple):
@@ -150,6 +157,10 @@ def _value(value: OptionValue) -> object:
     return _text(value) if isinstance(value, str) else value
 
 
+def _quoted(text: str) -> str:
+    return text if _WORDS.fullmatch(text) else DoubleQuotedScalarString(text)
+
+
 def _line(**entries: object) -> CommentedMap:
     line = CommentedMap(entries)
     line.fa.set_flow_style()
@@ -157,5 +168,5 @@ def _line(**entries: object) -> CommentedMap:
 
 
 def _text(value: str) -> str:
-    """Escape what the loader would take for a variable."""
-    return value.replace("${", "$${")
+    """Escape what the loader would take for a variable, and quote what is not plainly a word."""
+    return _quoted(value.replace("${", "$${"))

@@ -19,21 +19,37 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-_STDERR_LOCK = threading.Lock()
+from bellrock.pipeline.context import register_passes
+
+if TYPE_CHECKING:
+    from torch_mlir import ir
+
+_LOCK = threading.RLock()
+"""Held while MLIR is asked: there is one context, and one stderr."""
 _WORD = re.compile(rb"[a-z][a-z0-9-]{1,63}(?=\0)")
 _ELF_MAGIC = b"\x7fELF\x02\x01"
 """64-bit, little-endian."""
 
 
+@functools.lru_cache(maxsize=1)
+def _context() -> ir.Context:
+    """Return the context in which MLIR is asked; making one takes longer than a question."""
+    from torch_mlir import ir
+
+    register_passes()
+    return ir.Context()
+
+
 @functools.lru_cache(maxsize=4096)
 def complaint(pipeline_text: str) -> str | None:
     """Return what MLIR says against a textual pass pipeline, or None if it accepts it."""
-    from torch_mlir import ir
     from torch_mlir.passmanager import PassManager
 
+    context = _context()
     # MLIR's option parser prints the reason of some failures instead of returning it
-    with ir.Context(), _captured_stderr() as printed:
+    with _captured_stderr() as printed, context:
         try:
             PassManager.parse(pipeline_text)
         except ValueError as error:
@@ -57,7 +73,6 @@ def is_pass(name: str) -> bool:
 @functools.lru_cache(maxsize=64)
 def options_of(pass_name: str) -> list[str]:
     """Return the names of all options of a pass, sorted."""
-    from torch_mlir import ir
     from torch_mlir.passmanager import PassManager
 
     def known(option: str) -> bool:
@@ -67,18 +82,17 @@ def options_of(pass_name: str) -> list[str]:
             return "no such option" not in str(error)
         return True
 
-    with ir.Context(), _captured_stderr() as printed:
+    with _captured_stderr() as printed, _context():
         names = sorted(word for word in words() if known(word))
         printed()
     return names
 
 
+@functools.lru_cache(maxsize=64)
 def is_op(name: str) -> bool:
     """Return whether MLIR has an op of this name."""
-    from torch_mlir import ir
-
     dialect, dot, _ = name.partition(".")
-    with ir.Context() as context:
+    with _LOCK, _context() as context:
         try:
             context.get_dialect_descriptor(dialect)
         except ValueError:
@@ -125,7 +139,7 @@ def _captured_stderr() -> Iterator[Callable[[], str]]:
     wrong, and the text (another thread's) is passed on.
     """
     read = False
-    with _STDERR_LOCK, tempfile.TemporaryFile() as file:
+    with _LOCK, tempfile.TemporaryFile() as file:
         sys.stderr.flush()
         saved = os.dup(2)
         os.dup2(file.fileno(), 2)
