@@ -15,6 +15,7 @@ from bellrock.errors import PayloadError
 from bellrock.payload.spec import DType, Role, TensorSpec
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from bellrock.payload.inspect import Inspection, Row
@@ -73,7 +74,7 @@ def command(
     if as_json:
         click.echo(json.dumps(_json(inspection), indent=2))
     else:
-        _print(inspection, every=every)
+        _print(inspection, every=every, device=facts.device if facts else "")
 
 
 def _payload(path: Path, overrides: tuple[str, ...], dtype: DType) -> Payload:
@@ -123,18 +124,26 @@ def _plus(total: int | None, more: int | None) -> int | None:
     return None if total is None or more is None else total + more
 
 
-def _print(inspection: Inspection, *, every: bool) -> None:
+def _print(inspection: Inspection, *, every: bool, device: str) -> None:
     from rich.console import Console
 
-    console = Console(soft_wrap=False)
-    if not console.is_terminal:
-        console = Console(width=_WIDTH, color_system=None)
+    console = Console()
+    if console.is_terminal:
+        _print_to(console, inspection, every=every, device=device)
+        return
+    console = Console(width=_WIDTH, color_system=None)
+    with console.capture() as capture:
+        _print_to(console, inspection, every=every, device=device)
+    click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()))
+
+
+def _print_to(console: Console, inspection: Inspection, *, every: bool, device: str) -> None:
     console.print(f"[bold]{inspection.name}[/bold]", highlight=False)
     console.print(_door_table(inspection))
     console.print(_op_table(inspection, every=every))
     if inspection.groups:
         console.print(_group_table(inspection))
-    for label, text in _totals(inspection):
+    for label, text in _totals(inspection, device):
         console.print(f"{label:12} {text}", highlight=False, markup=False)
     for warning in inspection.warnings:
         console.print(f"warning: {warning}", highlight=False, markup=False)
@@ -227,7 +236,7 @@ def _group_table(inspection: Inspection) -> Table:
     return table
 
 
-def _totals(inspection: Inspection) -> list[tuple[str, str]]:
+def _totals(inspection: Inspection, device: str) -> list[tuple[str, str]]:
     moved = inspection.bytes_read + inspection.bytes_written
     lines = [
         ("flop", _count(inspection.flops)),
@@ -238,7 +247,9 @@ def _totals(inspection: Inspection) -> list[tuple[str, str]]:
         ("intensity", f"{inspection.intensity:.3g} flop/byte"),
     ]
     bound = inspection.roofline
-    if bound is not None:
+    if bound is None and device:
+        lines.append(("roofline", f"the peak rates of {device} are not known"))
+    elif bound is not None:
         lines.append(
             (
                 "roofline",
