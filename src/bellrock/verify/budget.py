@@ -28,6 +28,9 @@ FALSE_ALARM = 1e-6
 _FLOOR = 4 * 2.0**-24
 """Roundoffs of f32 that any element may lose, of the output's typical magnitude."""
 _BINS = 48
+_LONGEST_TAIL = 8.0
+"""How much the limits are raised at most where noise is uneven in ways that the partitions do
+not show; what lies further out is counted (see `Expectation.jumps`)."""
 _FIRST_BIN = -12
 """Bins of magnitude by factors of 4 around the typical one; the first holds all below."""
 _PRIOR = 16.0
@@ -82,6 +85,9 @@ class Budget:
     samples: int
     excused: torch.Tensor | None
     """Elements where a right computation may overflow, or None."""
+    tails: dict[str, float] = field(default_factory=dict)
+    """How far a noisy run that took no part in this budget went beyond the limits of the
+    noise's own statistics: per partition, and `element`."""
 
     @property
     def freedom(self) -> float:
@@ -97,8 +103,12 @@ class Budget:
         noise *= magnitude_of(reference, self.scale)
         return (noise.square() + (_FLOOR * self.scale.typical) ** 2).sqrt()
 
+    def _tail(self, name: str) -> float:
+        return min(_LONGEST_TAIL, max(1.0, self.tails.get(name, 1.0)))
+
     def element_limit(self, factor: float) -> float:
         """Return how many expected errors one element may be off."""
+        factor *= self._tail("element")
         tries = min(math.prod(self.shape), max(1.0, self.independent["whole"]))
         return factor * quantiles.student(FALSE_ALARM / (2 * tries), self.freedom)
 
@@ -109,7 +119,7 @@ class Budget:
             quantile = quantiles.variance_ratio(
                 FALSE_ALARM / math.prod(size), max(1.0, self.independent[name]), self.freedom
             )
-            limits[name] = factor * math.sqrt(max(1.0, quantile))
+            limits[name] = factor * self._tail(name) * math.sqrt(max(1.0, quantile))
         return limits
 
 
@@ -164,8 +174,10 @@ class NoiseStatistics:
         squares, sums, signed = (GroupSums(shape=self.shape) for _ in range(3))
         for where in iterate_blocks(self.shape):
             block = clean[where].double()
-            error = self._relative_error(block, noisy[where].double(), where)
-            self._squares[where] += error.square().float()
+            error = self._error(block, noisy[where].double(), where)
+            self._squares[where] += (error / magnitude_of(block, self.scale)).square().float()
+            # how errors hang together is a matter of the bulk, not of the smallest elements
+            error = error / block.abs().clamp_min(self.scale.typical or 1.0)
             squares.add(where, error.square())
             sums.add(where, error)
             signed.add(where, error * block.sign())
@@ -178,10 +190,8 @@ class NoiseStatistics:
             alike = alike[torch.isfinite(alike)]
             self._common[name].append(float(alike.mean()) if alike.numel() else 1.0)
 
-    def _relative_error(
-        self, clean: torch.Tensor, noisy: torch.Tensor, where: Slices
-    ) -> torch.Tensor:
-        error = (noisy - clean) / magnitude_of(clean, self.scale)
+    def _error(self, clean: torch.Tensor, noisy: torch.Tensor, where: Slices) -> torch.Tensor:
+        error = noisy - clean
         finite = torch.isfinite(error)
         overflown = torch.isfinite(clean) & ~torch.isfinite(noisy)
         if bool(overflown.any()):
@@ -223,30 +233,55 @@ class NoiseStatistics:
         )  # fmt: skip
 
     def _bins(self) -> torch.Tensor:
-        """Root mean square of the noise per bin; sparse bins are blended with their neighbours."""
+        """Root mean square of the noise per bin, over the elements that have any.
+
+        Elements without noise are exact, or on the flat side of a kink (a zero of a relu);
+        they get what the others of their bin have.
+        """
         sums = torch.zeros(_BINS, dtype=torch.float64)
         counts = torch.zeros(_BINS, dtype=torch.float64)
         clean = self.reference.reshape(self.shape)
         for where in iterate_blocks(self.shape):
             index = bin_of(clean[where].double(), self.scale).flatten()
-            sums += torch.bincount(index, self._squares[where].double().flatten(), _BINS)
-            counts += torch.bincount(index, minlength=_BINS).double()
-        counts *= max(1, self.samples)
-        numbers = torch.arange(_BINS, dtype=torch.float64)
-        near = torch.exp2(-2.0 * (numbers[:, None] - numbers).abs())
-        average = (near @ sums) / (near @ counts).clamp_min(1e-300)
-        return ((sums + _PRIOR * average) / (counts + _PRIOR)).sqrt()
+            squares = self._squares[where].double().flatten()
+            sums += torch.bincount(index, squares, _BINS)
+            counts += torch.bincount(index, (squares > 0).double(), _BINS)
+        return _blended(sums, counts * max(1, self.samples))
 
     def _groups(self, bins: torch.Tensor) -> dict[str, torch.Tensor]:
         """How far each group's noise is above what its elements' bins say."""
-        sums = GroupSums(shape=self.shape)
+        sums, counts = GroupSums(shape=self.shape), GroupSums(shape=self.shape)
         clean = self.reference.reshape(self.shape)
         for where in iterate_blocks(self.shape):
+            squares = self._squares[where].double()
             expected = bins[bin_of(clean[where].double(), self.scale)].square()
-            ratio = self._squares[where].double() / expected
-            sums.add(where, torch.where(expected > 0, ratio, 0.0))
+            sums.add(where, torch.where(squares > 0, squares / expected, 0.0))
+            counts.add(where, (squares > 0).double())
         excess = {}
         for name, group in sums.sums.items():
-            samples = self._counts[name] * max(1, self.samples)
+            samples = counts.sums[name] * max(1, self.samples)
             excess[name] = ((group + _PRIOR) / (samples + _PRIOR)).sqrt().clamp_min(1.0)
         return excess
+
+
+def _blended(sums: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+    """Root mean squares of bins, sparse ones blended with the next on the side of the fullest.
+
+    Towards larger magnitudes the relative error is taken to stay, towards smaller ones the
+    absolute error; and the lowest bin, where the zeros are, has at least that of the next.
+    """
+    squares = torch.zeros(_BINS, dtype=torch.float64)
+    fullest = int(counts.argmax())
+    squares[fullest] = sums[fullest] / counts[fullest].clamp_min(1.0)
+    for index in range(fullest + 1, _BINS):
+        prior = squares[index - 1]
+        squares[index] = (sums[index] + _PRIOR * prior) / (counts[index] + _PRIOR)
+    for index in range(fullest - 1, -1, -1):
+        prior = squares[index + 1] * 16.0
+        squares[index] = (sums[index] + _PRIOR * prior) / (counts[index] + _PRIOR)
+    if fullest > 0:
+        squares[0] = torch.maximum(squares[0], squares[1] * 16.0)
+    elif bool(counts[1:].any()):
+        above = 1 + int(counts[1:].argmax())
+        squares[0] = torch.maximum(squares[0], squares[above] * 16.0**above)
+    return squares.sqrt()

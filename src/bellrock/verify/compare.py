@@ -110,6 +110,22 @@ def compare_floats(
     return max((element, group), key=lambda comparison: comparison.ratio)
 
 
+def tails_of(noisy: torch.Tensor, reference: torch.Tensor, budget: Budget) -> dict[str, float]:
+    """Return how a further noisy run compares with the limits: 1 is at them, per partition."""
+    mine, clean = noisy.reshape(budget.shape), reference.reshape(budget.shape)
+    sums, worst = GroupSums(shape=budget.shape), 0.0
+    for where in iterate_blocks(budget.shape):
+        ratios, _, _ = _errors(mine[where], clean[where].double(), budget, where)
+        worst = max(worst, float(ratios.max()))
+        sums.add(where, ratios.clamp_max(1e100).square())
+    limits, counts = budget.group_limits(1.0), group_counts(budget.shape)
+    tails = {
+        name: float((group / counts[name]).max().sqrt()) / limits[name]
+        for name, group in sums.sums.items()
+    }
+    return {**tails, "element": worst / budget.element_limit(1.0)}
+
+
 def count_beyond(
     got: torch.Tensor, reference: torch.Tensor, budget: Budget, factor: float
 ) -> int:

@@ -21,6 +21,7 @@ from bellrock.verify.compare import (
     compare_floats,
     compare_integers,
     count_beyond,
+    tails_of,
 )
 from bellrock.verify.noise import NoiseMode
 from bellrock.verify.reference import Reference, ReferenceResult
@@ -29,6 +30,8 @@ from bellrock.verify.rounding import INDEXING, INDICES, JUMPS
 _NEEDED, _ENOUGH = 4.0, 64.0
 """Degrees of freedom of the estimated deviation: below the first the t quantile exceeds 40
 and nothing could be told, whatever it costs; beyond the second it hardly falls any more."""
+_ENOUGH_IN_A_GROUP = 8.0
+"""The same for the noise of one group, of which there are many to be blended with."""
 _MOST_SAMPLES = 16
 _CHEAP_SECONDS = 1.0
 """More noisy runs than needed are made while they take less than this in all."""
@@ -91,6 +94,7 @@ class Oracle:
     dtypes: list[torch.dtype]
     seed: int
     _independent: list[dict[str, float]] | None = field(default=None)
+    _tails: list[dict[str, float]] = field(default_factory=list)
     _made: int = 0
 
     def expect(
@@ -133,6 +137,9 @@ class Oracle:
         flips, jumping = self._sample(inputs, seed, result, statistics)
         budgets = [None if s is None else s.finish() for s in statistics]
         self._share_independence(budgets)
+        for budget, tails in zip(budgets, self._tails, strict=True):
+            if budget is not None:
+                budget.tails = tails
         jumps = [0] * len(budgets)
         if jumping:
             jumps = self._allowed_jumps(inputs, seed, result, budgets, flips)
@@ -151,6 +158,7 @@ class Oracle:
     ) -> tuple[list[float], bool]:  # fmt: skip
         """Make noisy runs until they are enough; return flips of integers, and if any jumped."""
         flips, jumping, samples, seconds = [0.0] * len(statistics), False, 0, 0.0
+        tails: list[dict[str, float]] = [{} for _ in statistics]
         while not self._enough(samples, statistics, seconds):
             noisy, mode = self._noisy(inputs, seed, number=samples, amplify=1.0)
             samples += 1
@@ -159,11 +167,20 @@ class Oracle:
             for number, (clean, stats, shaken) in enumerate(
                 zip(result.outputs, statistics, noisy, strict=True)
             ):
-                if stats is not None:
-                    stats.add(shaken)
-                else:
+                if stats is None:
                     flips[number] += float((clean != shaken).sum())
+                    continue
+                if stats.samples in (1, 3, 7, _MOST_SAMPLES - 1):
+                    tails[number] = tails_of(shaken, clean, stats.finish())
+                stats.add(shaken)
+        self._remember_tails(tails)
         return [count / samples for count in flips], jumping
+
+    def _remember_tails(self, tails: list[dict[str, float]]) -> None:
+        """Tails are those of this expectation, or where it held no run out, of the last."""
+        if not self._tails:
+            self._tails = tails
+        self._tails = [new or known for new, known in zip(tails, self._tails, strict=True)]
 
     def _enough(
         self, samples: int, statistics: list[NoiseStatistics | None], seconds: float
@@ -173,14 +190,17 @@ class Oracle:
             return False
         if samples >= _MOST_SAMPLES:
             return True
-        freedom = _ENOUGH
+        whole, group = _ENOUGH, _ENOUGH_IN_A_GROUP
         for number, stats in enumerate(statistics):
             if stats is not None:
+                found = stats.independent()
                 known = self._independent[number]["whole"] if self._independent else math.inf
-                freedom = min(freedom, samples * min(known, stats.independent()["whole"]))
-        if freedom < _NEEDED:
+                whole = min(whole, samples * min(known, found["whole"]))
+                group = min(group, *(samples * value for value in found.values()))
+        if whole < _NEEDED:
             return False
-        return freedom >= _ENOUGH or seconds + seconds / samples > _CHEAP_SECONDS
+        wanted = whole >= _ENOUGH and group >= _ENOUGH_IN_A_GROUP
+        return wanted or seconds + seconds / samples > _CHEAP_SECONDS
 
     def _share_independence(self, budgets: list[Budget | None]) -> None:
         """One noisy run cannot show how errors hang together; the first expectation's did."""
