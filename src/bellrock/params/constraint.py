@@ -30,6 +30,16 @@ def _within(values: Sequence[int], limits: Sequence[int]) -> bool:
     return len(values) == len(limits) and all(v <= n for v, n in zip(values, limits, strict=True))
 
 
+def _only_where(values: Sequence[int], flags: Sequence[int]) -> bool:
+    """Whether each value is 0 where its flag is 0."""
+    return len(values) == len(flags) and all(f or not v for v, f in zip(values, flags, strict=True))
+
+
+def _is_permutation(values: Sequence[int]) -> bool:
+    """Whether the values are 0, 1, ... in some order."""
+    return sorted(values) == list(range(len(values)))
+
+
 def _power_of_two(value: int) -> bool:
     return value > 0 and value & (value - 1) == 0
 
@@ -37,6 +47,7 @@ def _power_of_two(value: int) -> bool:
 FUNCTIONS: Mapping[str, Callable[..., object]] = {
     "len": len, "min": min, "max": max, "sum": sum, "prod": math.prod, "abs": abs,
     "ceildiv": _ceildiv, "within": _within, "is_power_of_two": _power_of_two,
+    "only_where": _only_where, "is_permutation": _is_permutation,
 }  # fmt: skip
 """What an expression may call."""
 

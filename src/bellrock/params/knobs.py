@@ -13,12 +13,12 @@ lock files and tuners, and the list of all legal ones. Example:
             Constraint("tile-in-L1", "prod(tile) * element_bytes <= L1d"),
         )
 
-Names that a constraint may read: the fields; `rank` (number of loops), `loops`, `element_bytes`
-(of the accumulator); each of the motif's `dims` by name, and its `lists` (`<name>_sizes`); of the
-device `cores`, `vector_bits`, `vector_registers`, `lanes` (vector elements of the accumulator),
-its caches by level (`L1d`, `L2`, `L3`, in bytes; one of unknown size limits nothing). A constraint
-on a name that the motif or
-device does not have is an error that says so.
+Names that a constraint may read: the fields; `rank` (number of loops), `loops`, `parallel_loops`
+(1 for each loop that is parallel, else 0), `element_bytes` (of the accumulator); each of the
+motif's `dims` by name, and its `lists` (`<name>_sizes`); of the device `cores`, `vector_bits`,
+`vector_registers`, `lanes` (vector elements of the accumulator), its caches by level (`L1d`, `L2`,
+`L3`, in bytes; one of unknown size limits nothing). A constraint on a name that the motif or device
+does not have is an error that says so.
 """
 
 from __future__ import annotations
@@ -126,6 +126,7 @@ class Knobs:
             **{f"{name}_sizes": sizes for name, sizes in motif.lists.items()},
             **motif.dims,
             "loops": motif.loops,
+            "parallel_loops": tuple(int(i == "parallel") for i in motif.iterators),
             "rank": len(motif.loops),
             "element_bytes": accumulator_bytes,
             "cores": facts.cores,
@@ -149,6 +150,19 @@ class Knobs:
         values = {**self.scope(motif, facts), **self.to_mapping()}
         for constraint in self.constraints:
             _check(self.name, constraint, values, motif)
+
+    def is_legal(self, motif: Motif, facts: Facts) -> bool:
+        """Whether `validate` accepts the values.
+
+        Args:
+            motif: that they are for.
+            facts: of the device that they are for.
+        """
+        try:
+            self.validate(motif, facts)
+        except (SelectionError, UnknownNameError):
+            return False
+        return True
 
     def to_mapping(self) -> dict[str, Value]:
         """Return the fields by name, in order (lists as tuples)."""
@@ -204,7 +218,11 @@ class Knobs:
         """
         domains = {f: list(cls.domain(f, motif)) for f in cls.specs()}
         scope = cls.scope(motif, facts)
-        yield from (cls(**typing.cast("dict", v)) for v in _assignments(cls, domains, scope))
+        for values in _assignments(cls, domains, scope):
+            knobs = cls(**typing.cast("dict", values))
+            # What a subclass checks beyond its constraints is known to `validate` alone.
+            if cls.validate is Knobs.validate or knobs.is_legal(motif, facts):
+                yield knobs
 
     @classmethod
     def domain(cls, field: str, motif: Motif) -> Iterator[Value]:

@@ -189,6 +189,20 @@ def test_a_class_may_narrow_its_candidates_by_the_motif() -> None:
     assert list(Whole.candidates(MOTIF, FACTS)) == [Whole(tile=(8, 16, 4))]
 
 
+def test_what_a_class_checks_by_itself_holds_for_candidates_too() -> None:
+    @dataclass(frozen=True, kw_only=True, slots=True)
+    class Odd(Knobs, name="odd"):
+        size: int = knob(values=(1, 2, 3, 4))
+
+        def validate(self, motif: Motif, facts: Facts) -> None:
+            Knobs.validate(self, motif, facts)
+            if self.size % 2 == 0:
+                raise SelectionError("the size is even", got=self.size)
+
+    assert [knobs.size for knobs in Odd.candidates(MOTIF, FACTS)] == [1, 3]
+    assert not Odd(size=2).is_legal(MOTIF, FACTS)
+
+
 def test_whole_lists_to_try() -> None:
     @dataclass(frozen=True, kw_only=True, slots=True)
     class Listed(Knobs, name="listed"):
