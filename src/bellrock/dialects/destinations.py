@@ -113,12 +113,27 @@ def _settle_all(root: ir.Operation) -> None:
     each_op(root, "scf.while", _settle_while)
 
 
+def _own_inits(op: ir.Operation, first_operand: int) -> None:
+    """Start each carried value from a buffer of its own, which the loop may overwrite."""
+    for i in range(first_operand, len(op.operands)):
+        value = op.operands[i]
+        shared = isinstance(value.owner, ir.Block) or len(list(value.uses)) > 1
+        if isinstance(value.type, ir.RankedTensorType) and shared:
+            op.operands[i] = _copy(value)
+
+
+def _copy(value: ir.Value) -> ir.Value:
+    return bufferization.AllocTensorOp(value.type, [], copy=value).result
+
+
 def _settle_for(op: ir.Operation) -> None:
+    _own_inits(op, first_operand=3)
     body = op.regions[0].blocks[0]
     _settle_block(body, list(body.arguments)[1:], first_operand=0)
 
 
 def _settle_while(op: ir.Operation) -> None:
+    _own_inits(op, first_operand=0)
     before, after = op.regions[0].blocks[0], op.regions[1].blocks[0]
     kinds = [[a.type for a in block.arguments] for block in (before, after)]
     if kinds[0] != kinds[1]:
@@ -135,10 +150,15 @@ def _settle_while(op: ir.Operation) -> None:
 def _settle_block(block: ir.Block, own: list[ir.Value], *, first_operand: int) -> None:
     """Materialise what a loop's terminator passes on in the loop's buffers."""
     terminator = list(block.operations)[-1].operation
-    for i, buffer in enumerate(own, start=first_operand):
-        value = terminator.operands[i]
-        if isinstance(value.type, ir.RankedTensorType) and value != buffer:
-            with ir.InsertionPoint(terminator):
+    with ir.InsertionPoint(terminator), terminator.location:
+        for i, buffer in enumerate(own, start=first_operand):
+            value = terminator.operands[i]
+            # A buffer that becomes another (a swap) is read before it is overwritten.
+            if isinstance(value.type, ir.RankedTensorType) and value in own and value != buffer:
+                terminator.operands[i] = _copy(value)
+        for i, buffer in enumerate(own, start=first_operand):
+            value = terminator.operands[i]
+            if isinstance(value.type, ir.RankedTensorType) and value != buffer:
                 terminator.operands[i] = _materialise(value, buffer)
 
 

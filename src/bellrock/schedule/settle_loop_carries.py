@@ -1,7 +1,4 @@
-"""Results and loop-carried values get a buffer to live in (dialects/destinations).
-
-Needs: kernels outlined and stubbed. Leaves: one destination argument per result.
-"""
+"""Loop-carried values get a buffer to live in (dialects/destinations)."""
 
 from __future__ import annotations
 
@@ -11,5 +8,4 @@ def sequence() -> str:
     return """
     %entry = "bellrock.entry_function"(%module) : (!transform.any_op) -> !transform.any_op
     "bellrock.settle_loop_carries"(%entry) : (!transform.any_op) -> ()
-    "bellrock.return_in_arguments"(%entry) : (!transform.any_op) -> ()
     """
