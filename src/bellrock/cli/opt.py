@@ -58,6 +58,7 @@ def command(
 ) -> None:
     """Load everything that can be wrong first, then run."""
     from bellrock.compiler import environment_for, pipeline_for
+    from bellrock.params.lock import read_lock
     from bellrock.pipeline.context import new_context
     from bellrock.pipeline.driver import run_pipeline
     from bellrock.pipeline.environment import Snapshots
@@ -72,7 +73,8 @@ def command(
         reproducer_dir=reproducer_dir,
     )
     loaded = pipeline_for(target, pipeline, parse_variables(variables))
-    environment = environment_for(target, lock=lock, snapshots=snapshots)
+    locked = None if lock is None else read_lock(lock)
+    environment = environment_for(target, lock=locked, snapshots=snapshots)
     text = _read(file)
     with new_context(environment.register):
         module = _parse(text, "<stdin>" if str(file) == "-" else str(file))
@@ -87,8 +89,10 @@ def command(
 def _read(file: Path) -> str:
     try:
         if str(file) == "-":
-            return click.get_text_stream("stdin", encoding="utf-8").read()
+            return sys.stdin.buffer.read().decode("utf-8")
         return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise PayloadError("cannot read the module", got=error.strerror, where=file) from error
     except UnicodeDecodeError as error:
         raise PayloadError(
             "the module is not UTF-8 text", got=error.reason, where=file, hint="give MLIR as text"
@@ -98,9 +102,11 @@ def _read(file: Path) -> str:
 def _parse(text: str, name: str) -> ir.Module:
     from torch_mlir import ir
 
+    from bellrock.pipeline.sequences import place_of
+
     try:
         return ir.Module.parse(text)
     except ir.MLIRError as error:
         first = error.error_diagnostics[0]
-        place = str(first.location).replace('"-"', name)
+        place = place_of(first.location, name)
         raise PayloadError("not a valid MLIR module", got=first.message, where=place) from error

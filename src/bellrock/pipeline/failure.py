@@ -46,17 +46,6 @@ class StageFailedError(StageError):
         super().__init__(what, got=got, where=where, hint=hint)
         self.stage, self.reproducer, self.diagnostics = stage, reproducer, diagnostics
 
-    def __reduce__(self) -> tuple[object, ...]:
-        # It crosses from a worker process as it is, not rebuilt from its message.
-        return _restore, (self.args, self.__dict__.copy())
-
-
-def _restore(args: tuple[object, ...], state: dict[str, object]) -> StageFailedError:
-    error = StageFailedError("")
-    error.args = args
-    error.__dict__.update(state)
-    return error
-
 
 def stage_failed(
     pipeline: Pipeline,

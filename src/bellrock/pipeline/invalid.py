@@ -56,14 +56,12 @@ def unknown(
     """
     known = sorted(known)
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    error = PipelineError(
+    return PipelineError(
         f"unknown {kind} {name!r}",
         allowed=(known or "none, there are no names of this kind") if closed else None,
         where=where,
         hint=f"did you mean {near[0]!r}?" if near else None,
     )
-    error.args = (error.args[0].replace("?.", "?"),)
-    return error
 
 
 def invalid(error: ValidationError, source: Source) -> PipelineError:
@@ -181,7 +179,7 @@ def _no_kind(entry: object, source: Source, keys: Keys) -> PipelineError:
         got=", ".join(entry) or "an empty map",
         allowed=f"one of {', '.join(STAGE_MODELS)}",
         where=where,
-        hint=f"did you mean {near[0]!r}" if near else None,
+        hint=f"did you mean {near[0]!r}?" if near else None,
     )
 
 
