@@ -126,7 +126,8 @@ def _module(path: Path, entry: str | None) -> Payload:
 def _summary(compiled: Compiled) -> str:
     kernels = compiled.kernels
     return (
-        f"{compiled.payload.name} for {compiled.target}, {len(kernels)} kernels "
+        f"{compiled.payload.name} for {compiled.target}, "
+        f"{len(kernels)} kernel{'' if len(kernels) == 1 else 's'} "
         f"({sum(k.vectorised for k in kernels)} vectorised, "
         f"{sum(k.parallel for k in kernels)} parallel), {compiled.compile_seconds:.2f} s"
         f"{', from the cache' if compiled.cached else ''}"
