@@ -58,7 +58,8 @@ class Expectation:
 
     def right(self) -> list[torch.Tensor]:
         """Return the right answer: the reference rounded to the outputs' dtypes."""
-        return [r.to(d) for r, d in zip(self.references, self.dtypes, strict=True)]
+        pairs = zip(self.references, self.dtypes, strict=True)
+        return [reference.to(dtype).contiguous() for reference, dtype in pairs]
 
     def judge(
         self, outputs: list[torch.Tensor], *, factor: float, only: int | None = None

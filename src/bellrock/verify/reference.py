@@ -275,7 +275,6 @@ def ordered_results(
         VerifyError: there are fewer or more tensors in the output than specified results.
     """
     found = flat_tensors(output)
-    named = dict(model.named_buffers(remove_duplicate=False))
     results: list[torch.Tensor] = []
     queue = iter(found)
     wanted = sum(spec.role != Role.MUTATION for spec in specs)
@@ -285,5 +284,17 @@ def ordered_results(
             allowed=f"{len(found)}, as the model returns",
         )  # fmt: skip
     for spec in specs:
-        results.append(named[spec.name] if spec.role == Role.MUTATION else next(queue))
+        results.append(
+            _attribute(model, spec.name) if spec.role == Role.MUTATION else next(queue)
+        )
     return [tensor.detach() for tensor in results]
+
+
+def _attribute(model: torch.nn.Module, name: str) -> torch.Tensor:
+    """Return a buffer, or a tensor that is a plain attribute, by its dotted name."""
+    value: object = model
+    for part in name.split("."):
+        value = getattr(value, part, None)
+    if not isinstance(value, torch.Tensor):
+        raise VerifyError("a result of the candidate is no tensor of the model", got=name)
+    return value

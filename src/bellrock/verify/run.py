@@ -135,20 +135,20 @@ class Examination:
         return output, found
 
     def _trials(self, oracle: Oracle, program: Program) -> None:
-        first = self._expect_own(oracle, self.seed)
-        second = self._expect_own(oracle, self.seed + 1)
-        if self._collapsed(first, second) and statistics_of(self.subject.model):
-            count = randomise_statistics(oracle.reference, first.inputs, seed=self.seed)
-            self.randomised = True
-            self.notes.append(
-                f"outputs for different inputs were alike: the statistics of {count} "
-                "normalisation layers were randomised"
-            )
-            first = self._expect_own(oracle, self.seed)
-            second = self._expect_own(oracle, self.seed + 1)
-        self._judge_own(oracle, program, first, second)
-        del first, second
-        if self.worst is None or self.worst.correct:
+        other = self._first_trial(oracle, program)
+        if other is None:
+            return
+        expectation = self._expect_own(oracle, self.seed + 1)
+        if self._cannot_tell(expectation, other) and statistics_of(self.subject.model):
+            self._randomise(oracle, expectation.inputs)
+            del expectation
+            other = self._first_trial(oracle, program)
+            if other is None:
+                return
+            expectation = self._expect_own(oracle, self.seed + 1)
+        self._second_trial(oracle, program, expectation, other)
+        del expectation
+        if self.worst is not None and self.worst.correct:
             self._judge_variants(oracle, program)
 
     def _expect_own(self, oracle: Oracle, seed: int) -> Expectation:
@@ -157,31 +157,46 @@ class Examination:
         assert isinstance(expectation, Expectation)
         return expectation
 
-    def _collapsed(self, first: Expectation, second: Expectation) -> bool:
-        return second.judge(first.right(), factor=self.factor).correct
+    def _first_trial(self, oracle: Oracle, program: Program) -> list[torch.Tensor] | None:
+        """Judge the first inputs; return the right answer to them if that went well."""
+        expectation = self._expect_own(oracle, self.seed)
+        if not self._judge(program, expectation):
+            return None
+        return expectation.right()
 
-    def _judge_own(
-        self, oracle: Oracle, program: Program, first: Expectation, second: Expectation
-    ) -> None:
-        for expectation in (first, second):
-            if not self._judge(program, expectation):
-                return
-        self._judge_free(program, second)
-        if first.random_ops:
-            names = ", ".join(sorted(first.random_ops))
+    def _cannot_tell(self, expectation: Expectation, other: list[torch.Tensor]) -> bool:
+        """Return whether the answer to other inputs would pass: outputs have collapsed."""
+        return expectation.judge(other, factor=self.factor).correct
+
+    def _randomise(self, oracle: Oracle, inputs: tuple[object, ...]) -> None:
+        count = randomise_statistics(oracle.reference, inputs, seed=self.seed)
+        self.randomised = True
+        self.notes.append(
+            f"outputs for different inputs were alike: the statistics of {count} "
+            "normalisation layers were randomised"
+        )
+
+    def _second_trial(
+        self, oracle: Oracle, program: Program, expectation: Expectation,
+        other: list[torch.Tensor],
+    ) -> None:  # fmt: skip
+        """Judge the second inputs both ways, and find out what this problem can tell."""
+        if not self._judge(program, expectation) or not self._judge_free(program, expectation):
+            return
+        if expectation.random_ops:
+            names = ", ".join(sorted(expectation.random_ops))
             self.notes.append(f"the model draws random numbers ({names}) from the global generator")
-        self._measure_eager(second)
+        eager = self._eager_outputs(expectation)
+        if eager is not None:
+            self.eager_ratio = expectation.judge(eager, factor=self.factor).ratio
         if self.with_mutants:
-            check = MutationCheck(
-                oracle=oracle, expectation=second, other=first.right(), factor=self.factor,
-                eager=self._eager_outputs(second), seed=self.seed,
-            )  # fmt: skip
-            self.results = check.run()
-        else:
-            self.results = ()
+            self.results = MutationCheck(
+                oracle=oracle, expectation=expectation, other=other, factor=self.factor,
+                eager=eager, seed=self.seed,
+            ).run()  # fmt: skip
         self.insensitive = [
             f"{result.name}: {result.reason}"
-            for result in (self.results or simple_mutants(second, first.right(), self.factor))
+            for result in (self.results or simple_mutants(expectation, other, self.factor))
             if not result.able and not math.isnan(result.value)
         ]
 
@@ -193,22 +208,18 @@ class Examination:
         self.distributions.append(expectation.distribution)
         return self._note(expectation.judge(outputs, factor=self.factor))
 
-    def _judge_free(self, program: Program, expectation: Expectation) -> None:
+    def _judge_free(self, program: Program, expectation: Expectation) -> bool:
+        """Judge a call without `out=`."""
         if self._like is None or expectation.inputs_changed:
-            return
+            return True
         outputs = program.run_freely(expectation.inputs, seed=expectation.seed, like=self._like)
         program.check_types(outputs, expectation.references)
-        self._note(expectation.judge(outputs, factor=self.factor))
+        return self._note(expectation.judge(outputs, factor=self.factor))
 
     def _note(self, found: Comparison) -> bool:
         if self.worst is None or found.ratio > self.worst.ratio:
             self.worst = found
         return found.correct
-
-    def _measure_eager(self, expectation: Expectation) -> None:
-        outputs = self._eager_outputs(expectation)
-        if outputs is not None:
-            self.eager_ratio = expectation.judge(outputs, factor=self.factor).ratio
 
     def _eager_outputs(self, expectation: Expectation) -> list[torch.Tensor] | None:
         if self._like is None or expectation.inputs_changed:
