@@ -6,6 +6,7 @@ tensor is allocated. Flops are counted as `Body.flops` says; bytes as `Motif.byt
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from torch_mlir import ir
 from bellrock.errors import PayloadError
 from bellrock.payload.context import parse_payload
 from bellrock.payload.graph import Graph, Node, entry_function, read_graph
-from bellrock.payload.motif import DYNAMIC, Motif
+from bellrock.payload.motif import DYNAMIC, Motif, MotifKind
 from bellrock.payload.motifs.base import element_bytes
 from bellrock.payload.motifs.structured import shape_and_dtype
 from bellrock.payload.pattern import Group, find_groups
@@ -36,7 +37,8 @@ class Row:
     executions: int
     """Runs in one call."""
     flops: int | None
-    """In one call; None where a size is dynamic."""
+    """In one call; None where a size is dynamic. Of a convolution over an input that was stuffed
+    with zeros, only those with its elements: a lowering need not do the others."""
     bytes_read: int | None
     """In one call, from distinct operands, each counted once in each run."""
     bytes_written: int | None
@@ -148,7 +150,7 @@ def _inspection(
 ) -> Inspection:
     groups = find_groups(graph)
     group_of = {node: i for i, group in enumerate(groups) for node in group.nodes}
-    rows = tuple(_row(node, group_of.get(node.index)) for node in graph.nodes)
+    rows = tuple(_row(node, graph, group_of.get(node.index)) for node in graph.nodes)
     warnings = list(dict.fromkeys(graph.warnings))
     if any(None in (r.flops, r.bytes_read, r.bytes_written) for r in rows):
         warnings.append("ops of dynamic size are left out of the totals")
@@ -169,17 +171,40 @@ def _inspection(
     )
 
 
-def _row(node: Node, group: int | None) -> Row:
+def _row(node: Node, graph: Graph, group: int | None) -> Row:
     motif, times = node.motif, node.executions
+    flops = _useful_flops(node, graph)
     return Row(
         index=node.index,
         motif=motif,
         executions=times,
-        flops=None if motif.flops is None else motif.flops * times,
+        flops=None if flops is None else flops * times,
         bytes_read=None if motif.bytes_read is None else motif.bytes_read * times,
         bytes_written=None if motif.bytes_written is None else motif.bytes_written * times,
         group=group,
     )
+
+
+def _useful_flops(node: Node, graph: Graph) -> int | None:
+    """Return an op's flops without products with stuffed zeros.
+
+    A transposed convolution of stride s arrives as an ordinary one over an input with s - 1
+    zeros between its elements. Its own work is one window for each element of the input and not
+    of the output (as `torch.utils.flop_counter` has it).
+    """
+    motif = node.motif
+    if motif.kind is not MotifKind.CONVOLUTION or not motif.flops:
+        return motif.flops
+    for index in node.inputs:
+        source = index
+        while source is not None and graph.nodes[source].motif.variant == "pad":
+            source = graph.nodes[source].inputs[0]
+        if source is None or graph.nodes[source].motif.variant != "stuff":
+            continue
+        elements = graph.nodes[source].motif.dims["elements"]
+        positions = elements // (motif.dims["batch"] * motif.dims["in_channels"])
+        return motif.flops * positions // math.prod(motif.lists["output"])
+    return motif.flops
 
 
 def _flops_by_dtype(rows: tuple[Row, ...]) -> dict[str, int]:

@@ -9,7 +9,11 @@ from __future__ import annotations
 from torch_mlir import ir
 
 from bellrock.payload.motifs.base import DYNAMIC, Motif, MotifKind, Operand, Side, product
-from bellrock.payload.motifs.structured import location_of, shape_and_dtype
+from bellrock.payload.motifs.structured import (
+    is_constant_fill,
+    location_of,
+    shape_and_dtype,
+)
 
 _VARIANTS = {
     "tensor.pad": "pad",
@@ -44,7 +48,8 @@ def _movement(op: ir.Operation, variant: str) -> Motif:
     kind = MotifKind.DATA_MOVEMENT
     if variant in ("insert-slice", "copy"):
         # The rest of the destination stays where it is.
-        return _record(op, kind, variant, reads=[tensors[0]], moved=tensors[0])
+        named = "stuff" if _stuffs(op) else variant
+        return _record(op, kind, named, reads=[tensors[0]], moved=tensors[0])
     if variant == "insert":
         scalar = Operand(side=Side.OUTPUT, dtype=tensors[0].dtype, shape=(), layout="")
         return _record(op, kind, variant, reads=[], moved=scalar)
@@ -54,6 +59,18 @@ def _movement(op: ir.Operation, variant: str) -> Motif:
     if variant == "gather":
         return _record(op, kind, variant, reads=[result, tensors[1]], moved=result)
     return _record(op, kind, variant, reads=tensors[:1], moved=result)
+
+
+def _stuffs(op: ir.Operation) -> bool:
+    """Whether a slice is put into a constant tensor with gaps between its elements.
+
+    That is how a transposed convolution is made of an ordinary one.
+    """
+    if op.name != "tensor.insert_slice" or not is_constant_fill(op.operands[1]):
+        return False
+    dynamic = ir.ShapedType.get_dynamic_size()
+    strides = ir.DenseI64ArrayAttr(op.attributes["static_strides"])
+    return any(stride > 1 for stride in strides if stride != dynamic)
 
 
 def _scatter(op: ir.Operation) -> Motif:
