@@ -43,6 +43,9 @@ class Baseline(abc.ABC):
 
     name: str
     """As in `--against`, and the name of the entry point."""
+    modules: tuple[str, ...] = ()
+    """What `prepare` imports. Loaded, with all inside of packages, before problems' processes
+    are forked, so that Python's imports are not counted as compile time."""
 
     @abc.abstractmethod
     def prepare(

@@ -1,16 +1,81 @@
 """What every problem's process needs, loaded once before it is forked.
 
-Importing this module is the whole of it: the order matters, because the OpenMP runtime
-that Bellrock's code and torch are to share has to be there before torch is.
+Flows in: nothing. Flows out: modules in memory; nothing is run, so that no thread exists
+when a process forks. Besides saving seconds for each problem, this keeps Python's imports
+out of compile times, ours and the baselines' alike.
 """
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import pkgutil
+from collections.abc import Iterable
+
 from bellrock.runtime.threads import share_openmp
 
-share_openmp()
+IN_TIME = share_openmp()
+"""Whether the OpenMP runtime that all share came before torch, which is imported below."""
 
-import torch  # noqa: E402, F401
 import torch_mlir.fx  # noqa: E402, F401
 
-import bellrock.bench.job  # noqa: E402, F401
+from bellrock.bench.baseline import BASELINES  # noqa: E402
+from bellrock.errors import RegistryError  # noqa: E402
+from bellrock.target import TARGETS  # noqa: E402
+
+ROOMS = (
+    "api", "bench", "compiler", "dialects", "ingress", "params", "payload", "pipeline",
+    "runtime", "schedule", "verify",
+)  # fmt: skip
+LATE = (
+    "scipy.stats",
+    "torch._dynamo",
+    "torch._export.db.logging",
+    "torch._export.passes",
+    "torch._inductor.compiler_bisector",
+    "torch.export._trace",
+    "torch.export._unlift",
+    "torch.fx.experimental.validator",
+    "torch._subclasses.schema_check_mode",
+    "torch_mlir.dialects.bufferization",
+    "torch_mlir.dialects.builtin",
+    "torch_mlir.dialects.irdl",
+    "torch_mlir.dialects.llvm",
+    "torch_mlir.dialects.memref",
+    "torch_mlir.dialects.scf",
+    "torch_mlir.dialects.tensor",
+    "torch_mlir.dialects.transform.interpreter",
+)
+"""What other packages would import on first use."""
+
+
+def load_all(names: Iterable[str]) -> None:
+    """Import modules, and those inside them where they are packages.
+
+    A module that is not there is passed over: what needs it says so better.
+    """
+    for name in names:
+        with contextlib.suppress(ImportError):
+            module = importlib.import_module(name)
+            inside = pkgutil.iter_modules(getattr(module, "__path__", ()), prefix=f"{name}.")
+            load_all(found.name for found in inside if found.name not in _NOT_TO_LOAD)
+
+
+def load_baselines(names: str) -> None:
+    """Let baselines load what they need.
+
+    Args:
+        names: separated by commas.
+    """
+    for name in names.split(","):
+        with contextlib.suppress(RegistryError):
+            load_all(BASELINES.get(name).modules)
+
+
+_NOT_TO_LOAD = {__name__, "bellrock.bench.zygote", "bellrock.compiler.worker"}
+
+load_all(LATE)
+load_all(f"bellrock.{room}" for room in ROOMS)
+for _target in TARGETS.names():
+    with contextlib.suppress(RegistryError):
+        load_all([type(TARGETS.get(_target)).__module__.rpartition(".")[0]])

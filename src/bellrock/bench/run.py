@@ -118,7 +118,7 @@ def bench(
         scratch_folder() as scratch,
         Workers(
             job=job or JOB,
-            preload=PRELOAD if preload is None else preload,
+            preload=_preload(options) if preload is None else preload,
             environment=environment,
         ) as workers,
     ):
@@ -205,6 +205,12 @@ def _request(entry: SuiteEntry, options: Options) -> Request:
         time_limit_seconds=options.time_limit_seconds, neighbours=options.jobs - 1,
         cache_dir=options.cache_dir,
     )  # fmt: skip
+
+
+def _preload(options: Options) -> tuple[str, ...]:
+    if options.check_only or not options.against:
+        return PRELOAD
+    return (*PRELOAD, f"{PRELOAD[0]}:load_baselines {','.join(options.against)}")
 
 
 def _sha256(path: Path) -> str:

@@ -114,7 +114,9 @@ def _parse(path: Path) -> CommentedMap:
 
 def _invalid(error: ValidationError, root: CommentedMap, path: Path) -> UsageError:
     """Say the first of pydantic's errors at its place in the file."""
-    first = error.errors(include_url=False)[0]
+    errors = error.errors(include_url=False)
+    # A mistyped key is a missing one too; what stands there says more than what does not.
+    first = min(errors, key=lambda e: e["type"] == "missing")
     keys = tuple(k for k in first["loc"] if k != "[key]")
     where = f"{path}:{_line(root, keys)}"
     name = str(keys[-1])
@@ -125,7 +127,11 @@ def _invalid(error: ValidationError, root: CommentedMap, path: Path) -> UsageErr
         return UsageError(f"unknown key {name!r}", allowed=known, where=where, hint=hint)
     if first["type"] == "missing":
         return UsageError(f"the key {name!r} is missing", where=where)
-    what = "the name of a module global" if first["loc"][-1:] == ("[key]",) else f"{name!r}"
+    if "set" in keys and first["loc"][-1] != "[key]" and keys[-1] != "set":
+        named = keys[keys.index("set") + 1]
+        allowed = "a number, text, true, false, or a list of these"
+        return UsageError(f"a value that {named!r} cannot have", allowed=allowed, where=where)
+    what = "the name of a module global" if first["loc"][-1] == "[key]" else repr(name)
     message = re.sub(r"^(Input|String|Value|List|Dictionary) ", "", first["msg"])
     return UsageError(f"{what} {message}", got=repr(first["input"]), where=where)
 

@@ -34,7 +34,7 @@ class Workers:
 
         Args:
             job: dotted name `module:function`, called with the request's text and the folder.
-            preload: modules that the zygote imports before it forks.
+            preload: what the zygote loads before it forks (see `bellrock.bench.zygote`).
             environment: variables set for it, beside those of this process.
         """
         self._command = [sys.executable, "-m", "bellrock.bench.zygote", job, *preload]

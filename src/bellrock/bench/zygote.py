@@ -2,7 +2,8 @@
 
 It has loaded what every problem needs (torch, MLIR), and forks: a problem starts in
 milliseconds instead of seconds, and still has a process, a process group and limits of its
-own. It is started as `python -m bellrock.bench.zygote JOB PRELOAD...`.
+own. It is started as `python -m bellrock.bench.zygote JOB PRELOAD...`; what is
+preloaded is a module, or a call `module:function argument`.
 
 Flows in, on standard input: one `Order` a line. Flows out, on standard output: one `Event`
 a line. When its input ends, it ends all children and itself.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import ctypes
 import faulthandler
+import gc
 import importlib
 import os
 import resource
@@ -214,18 +216,29 @@ def _settle(order: Order, channel: IO[str]) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
+def _load(item: str) -> None:
+    """Import `module`, or call `module:function argument`."""
+    dotted, _, argument = item.partition(" ")
+    name, _, function = dotted.partition(":")
+    module = importlib.import_module(name)
+    if function:
+        getattr(module, function)(argument)
+
+
 def main(job: str, preload: list[str]) -> None:
     """Load what children need, then serve."""
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what libraries print while loading is no event
     try:
-        for name in preload:
-            importlib.import_module(name)
+        for item in preload:
+            _load(item)
     except (BellrockError, ImportError, OSError) as error:
         message = str(error) if isinstance(error, BellrockError) else repr(error)
         channel.write(Event(kind="failed", message=message).model_dump_json() + "\n")
         channel.close()
         return
+    gc.collect()
+    gc.freeze()  # collections in children would copy the pages of everything loaded here
     Zygote(job, channel).serve()
 
 

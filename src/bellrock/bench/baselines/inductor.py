@@ -18,6 +18,34 @@ class Inductor(Baseline):
     """Compiles the whole graph; falls back to several graphs where that is refused."""
 
     name = "inductor"
+    modules = (
+        "sympy.combinatorics",
+        "sympy.tensor.tensor",
+        "torch._dynamo.backends",
+        "torch._dynamo.dce_extra_outputs",
+        "torch._dynamo.repro.after_dynamo",
+        "torch._higher_order_ops.passes",
+        "torch._inductor.compile_fx",
+        "torch._inductor.choices",
+        "torch._inductor.fx_passes",
+        "torch._inductor.codegen.common",
+        "torch._inductor.codegen.cpp",
+        "torch._inductor.codegen.cpp_wrapper_cpu_array_ref",
+        "torch._inductor.codegen.cpu_device_op_overrides",
+        "torch._inductor.codegen.cuda_combined_scheduling",
+        "torch._inductor.codegen.halide",
+        "torch._inductor.codegen.memory_planning",
+        "torch._inductor.codegen.mps",
+        "torch._inductor.codegen.pallas",
+        "torch._inductor.codegen.python_wrapper_mtia",
+        "torch._inductor.codegen.wrapper_fxir",
+        "torch._inductor.codegen.xpu.xpu_combined_scheduling",
+        "torch._inductor.extern_node_serializer",
+        "torch._inductor.hooks",
+        "torch._inductor.runtime.caching",
+        "torch.distributed.tensor.experimental",
+        "torch.utils.cpp_extension",
+    )
 
     def prepare(
         self, model: torch.nn.Module, inputs: Sequence[object], *, folder: Path
