@@ -262,7 +262,7 @@ def test_module_without_the_entry() -> None:
 @pytest.mark.parametrize(
     ("location", "short"),
     [
-        ('callsite("/x/site-packages/torch/nn/linear.py":134:0 at "/home/me/model.py":7:0)',
+        ('callsite("/x/site-packages/torch/nn/linear.py":134:0 at "/y/model.py":7:0)',
          "model.py:7"),
         ('"/x/site-packages/torch/nn/linear.py":134:0', "linear.py:134"),
         ('"-":12:5', "line 12"),
