@@ -50,7 +50,7 @@ def command() -> None:
 @TARGET_OPTION
 def list_all(target: str) -> None:
     """Print one line a pipeline."""
-    from bellrock.pipeline.load import list_pipelines, read_summary
+    from bellrock.pipeline.search import list_pipelines, read_summary
     from bellrock.target import TARGETS
 
     found = list_pipelines([TARGETS.get(target, where="--target").pipelines()])

@@ -169,7 +169,7 @@ STAGE_MODELS: Mapping[str, type[_Entry]] = {
 
 def stage_kind(data: object) -> str | None:
     """Return the key that says what a stage does, or None if there is not exactly one."""
-    kinds = [kind for kind in STAGE_MODELS if isinstance(data, Mapping) and kind in data]
+    kinds = [kind for kind in STAGE_MODELS if kind in data] if isinstance(data, dict) else []
     return kinds[0] if len(kinds) == 1 else None
 
 

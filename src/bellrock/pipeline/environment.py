@@ -37,6 +37,9 @@ class Snapshots:
     reproducer_dir: Path | None = None
     """Folder for reproducers; None is `reproducers` in the user's cache folder."""
 
+    label: str = ""
+    """What the module is, in the titles of what is printed; "" for a whole payload."""
+
     def within(self, stages: Sequence[Stage], *, folder: str) -> Snapshots:
         """Return what holds for stages that run on a module of their own (a kernel).
 
@@ -51,6 +54,7 @@ class Snapshots:
             dump_dir=None if self.dump_dir is None else self.dump_dir / folder,
             from_stage=None,
             stop_after=None,
+            label=folder,
         )
 
 

@@ -26,9 +26,10 @@ from bellrock.pipeline.descriptor import (
     TransformEntry,
     WhenEntry,
 )
-from bellrock.pipeline.invalid import check_known, invalid, unknown
+from bellrock.pipeline.invalid import check_known, invalid
 from bellrock.pipeline.naming import name_stages
 from bellrock.pipeline.passes import check_pass
+from bellrock.pipeline.search import find_pipeline
 from bellrock.pipeline.sequences import read_sequence
 from bellrock.pipeline.source import Keys, Source, Value, read_source
 from bellrock.pipeline.stage import (
@@ -46,11 +47,6 @@ from bellrock.pipeline.variables import Scope, open_scope, typed
 
 if TYPE_CHECKING:
     from torch_mlir import ir
-
-LIBRARY = Path(__file__).parent / "library"
-"""Descriptors that come with Bellrock; searched after all other folders."""
-
-SUFFIX = ".yaml"
 
 
 def load_pipeline(
@@ -81,14 +77,14 @@ def load_pipeline(
         PipelineError: the descriptor is malformed or names something unknown.
     """
     loader = _Loader(
-        search=(*search, LIBRARY),
+        search=search,
         facts=_plain_values(target_facts or {}),
         schedules=schedules,
         selectors=selectors,
         motifs=motifs,
         register=register,
     )
-    path = loader.find(name_or_path, where=None, folder=Path())
+    path = find_pipeline(name_or_path, search, folder=Path(), where=None)
     given = _plain_values(variables or {})
     places = dict.fromkeys(given, f"values given to {path}")
     loaded = loader.load(path, given=given, given_at=places, asked_at=None)
@@ -98,20 +94,6 @@ def load_pipeline(
         stages=name_stages(loaded.stages),
         variables=loaded.variables,
     )
-
-
-def list_pipelines(search: Sequence[Path] = ()) -> dict[str, Path]:
-    """Return every descriptor by name, those of earlier folders hiding later ones."""
-    found: dict[str, Path] = {}
-    for folder in (*search, LIBRARY):
-        for path in sorted(folder.rglob(f"*{SUFFIX}")):
-            found.setdefault(path.relative_to(folder).with_suffix("").as_posix(), path)
-    return dict(sorted(found.items()))
-
-
-def read_summary(path: Path) -> str:
-    """Return the `summary` of a descriptor without checking the rest of it."""
-    return str(read_source(path).data.get("summary", ""))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,7 +120,7 @@ class _File:
 
 @dataclass(kw_only=True)
 class _Loader:
-    search: tuple[Path, ...]
+    search: Sequence[Path]
     facts: Mapping[str, Value]
     schedules: Collection[str]
     selectors: Collection[str]
@@ -146,19 +128,6 @@ class _Loader:
     register: Callable[[ir.Context], None] | None
     open_files: list[Path] = field(default_factory=list)
     """The chain of includes that is being loaded, outermost first."""
-
-    def find(self, name: str | Path, *, where: str | None, folder: Path) -> Path:
-        """Return the file of a descriptor that `where` asks for."""
-        if isinstance(name, Path) or name.endswith((SUFFIX, ".yml")):
-            path = folder / name
-            if not path.is_file():
-                raise PipelineError("no such pipeline file", got=path, where=where)
-            return path
-        for each in self.search:
-            path = each / f"{name}{SUFFIX}"
-            if path.is_file():
-                return path
-        raise unknown("pipeline", name, list_pipelines(self.search), where)
 
     def load(
         self,
@@ -235,7 +204,8 @@ class _Loader:
 
     def _include(self, entry: IncludeEntry, name: str, keys: Keys, file: _File) -> GroupStage:
         where = file.where((*keys, "include"))
-        path = self.find(entry.include, where=where, folder=file.source.path.parent)
+        folder = file.source.path.parent
+        path = find_pipeline(entry.include, self.search, folder=folder, where=where)
         if path.resolve() in self.open_files:
             chain = [p.name for p in self.open_files[self.open_files.index(path.resolve()) :]]
             raise PipelineError(

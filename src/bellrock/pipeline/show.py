@@ -5,10 +5,11 @@ Flows in: resolved stages. Flows out: a valid descriptor without includes and va
 
 from __future__ import annotations
 
+import dataclasses
 import io
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
@@ -55,10 +56,22 @@ def show_pipeline(
 
 
 def canonical_text(stages: Sequence[Stage]) -> str:
-    """Return text that is equal exactly for stages that do the same, to be hashed."""
-    pipeline = Pipeline(name="", summary="-", stages=tuple(stages))
-    transforms = [stage.text for stage in walk(stages) if isinstance(stage, TransformStage)]
-    return "\n".join([show_pipeline(pipeline, transform_path=lambda _: "-"), *transforms])
+    """Return text that is equal exactly for stages that do the same, to be hashed.
+
+    Names and places are left out; the text of a transform file is in.
+    """
+    return json.dumps([_canonical(stage) for stage in stages])
+
+
+def _canonical(stage: Stage) -> list[object]:
+    facts: list[object] = [type(stage).__name__]
+    for each in dataclasses.fields(stage):
+        value = getattr(stage, each.name)
+        if each.name in ("stages", "then", "otherwise"):
+            facts.append([_canonical(inner) for inner in value])
+        elif each.compare and each.name not in ("name", "source"):
+            facts.append(value)
+    return facts
 
 
 def _dump(document: Mapping[str, object]) -> str:
@@ -88,16 +101,16 @@ def _bare(stage: Stage, given: set[str]) -> Stage:
     match stage:
         case KernelsStage() | GroupStage():
             inner = tuple(_bare(each, given) for each in stage.stages)
-            return replace(stage, name=name, stages=inner)
+            return dataclasses.replace(stage, name=name, stages=inner)
         case WhenStage():
-            return replace(
+            return dataclasses.replace(
                 stage,
                 name=name,
                 then=tuple(_bare(each, given) for each in stage.then),
                 otherwise=tuple(_bare(each, given) for each in stage.otherwise),
             )
         case _:
-            return replace(stage, name=name)
+            return dataclasses.replace(stage, name=name)
 
 
 def _entries(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from bellrock.errors import UnknownNameError, UsageError
 from bellrock.pipeline.environment import Snapshots
-from bellrock.pipeline.stage import GroupStage, KernelsStage, Stage, Step, WhenStage, walk
+from bellrock.pipeline.stage import GroupStage, Stage, Step, WhenStage, walk
 
 if TYPE_CHECKING:
     from torch_mlir import ir
@@ -112,17 +112,13 @@ def _lay_out(
         spans[stage.name] = (first, len(steps))
 
 
-def holds_kernels(steps: Sequence[Step]) -> bool:
-    """Return whether any step compiles kernels."""
-    return any(isinstance(step, KernelsStage) for step in steps)
-
-
 def print_module(module: ir.Module, title: str, snapshots: Snapshots) -> None:
     """Print a module for people, large constants elided."""
     if snapshots.stream is None:
         raise UsageError("there is no stream to print the module to", where="--print-after")
     text = module.operation.get_asm(large_elements_limit=ELIDE_ABOVE)
-    snapshots.stream.write(f"// ----- after {title} -----\n{text.rstrip()}\n\n")
+    of = f" of {snapshots.label}" if snapshots.label else ""
+    snapshots.stream.write(f"// ----- after {title}{of} -----\n{text.rstrip()}\n\n")
 
 
 def dump_module(module: ir.Module, folder: Path, number: int, name: str, *, total: int) -> Path:

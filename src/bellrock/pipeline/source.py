@@ -7,6 +7,7 @@ stands in the file.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ Keys = tuple[str | int, ...]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Source:
-    """One parsed file."""
+    """One parsed file; shared, so nobody changes what is in it."""
 
     path: Path
     data: dict[str, Value]
@@ -86,6 +87,12 @@ def read_source(path: Path) -> Source:
         raise PipelineError("cannot read the pipeline", got=error.strerror, where=path) from error
     except UnicodeDecodeError as error:
         raise PipelineError("the pipeline is not UTF-8 text", got=error, where=path) from error
+    return _parse(path, text)
+
+
+@functools.lru_cache(maxsize=128)
+def _parse(path: Path, text: str) -> Source:
+    """Parse a text once: a process that compiles many programs reads the same files again."""
     try:
         root = YAML(typ="rt").load(text)
     except MarkedYAMLError as error:

@@ -20,7 +20,7 @@ from bellrock.errors import BellrockError
 from bellrock.params.knobs import Knobs
 from bellrock.payload import DType
 from bellrock.payload.motif import Motif
-from bellrock.pipeline.load import list_pipelines
+from bellrock.pipeline.search import list_pipelines
 from bellrock.runtime.executable import load
 from bellrock.target import TARGETS
 from bellrock.target.base import Target

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bellrock.pipeline import load
-from bellrock.pipeline.load import list_pipelines, load_pipeline, read_summary
+from bellrock.pipeline import search
+from bellrock.pipeline.load import load_pipeline
+from bellrock.pipeline.search import list_pipelines, read_summary
 from bellrock.pipeline.show import canonical_text, show_pipeline
 from bellrock.pipeline.stage import (
     GroupStage,
@@ -277,7 +278,7 @@ def test_the_library_has_summaries_and_known_keys(name: str) -> None:
 
     pipeline = load_pipeline(name, schedules=Anything(), selectors=Anything())
     assert pipeline.summary.endswith(".")
-    assert load.LIBRARY.is_dir()
+    assert search.LIBRARY.is_dir()
 
 
 def test_loading_from_several_threads(everything: Path) -> None:

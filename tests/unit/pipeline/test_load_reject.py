@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bellrock.errors import PipelineError
-from bellrock.pipeline import load
+from bellrock.pipeline import search
 from bellrock.pipeline.load import load_pipeline
 
 HEAD = "schema: 1\nsummary: T.\n"
@@ -38,7 +38,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     library.mkdir(parents=True)
     for name in ("normalise", "other"):
         (library / f"{name}.yaml").write_text(HEAD + "stages: []\n")
-    monkeypatch.setattr(load, "LIBRARY", tmp_path / "library")
+    monkeypatch.setattr(search, "LIBRARY", tmp_path / "library")
     (tmp_path / "part.yaml").write_text(PART)
     (tmp_path / "t.mlir").write_text(SEQUENCES)
     (tmp_path / "bad.mlir").write_text(SEQUENCES.replace("yield", "yeld"))

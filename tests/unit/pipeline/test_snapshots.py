@@ -80,6 +80,12 @@ def test_print_after_all() -> None:
     assert titles == [f"// ----- after {n} -----" for n in ("first", "second", "third", "fourth")]
 
 
+def test_what_is_printed_of_a_kernel_names_the_kernel() -> None:
+    stream = io.StringIO()
+    _run(PAYLOAD, Snapshots(print_after="all", stream=stream).within(STAGES, folder="kernel_0"))
+    assert stream.getvalue().startswith("// ----- after first of kernel_0 -----\n")
+
+
 def test_a_dump_is_one_numbered_file_a_stage_with_whole_constants(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "dump"
     _run(PAYLOAD, Snapshots(dump_dir=folder))
@@ -144,5 +150,6 @@ def test_snapshots_within_a_kernel(tmp_path: Path) -> None:
         print_after=frozenset({"a"}),
         dump_dir=tmp_path / "kernel_0",
         reproducer_dir=tmp_path / "r",
+        label="kernel_0",
     )
     assert Snapshots(print_after="all").within(inner, folder="k").print_after == "all"
