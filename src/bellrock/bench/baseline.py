@@ -44,8 +44,8 @@ class Baseline(abc.ABC):
     name: str
     """As in `--against`, and the name of the entry point."""
     modules: tuple[str, ...] = ()
-    """What `prepare` imports. Loaded, with all inside of packages, before problems' processes
-    are forked, so that Python's imports are not counted as compile time."""
+    """What `prepare` imports; `package.*` is a package with all inside it. Loaded before
+    problems' processes are forked, so that Python's imports are not counted as compile time."""
 
     @abc.abstractmethod
     def prepare(

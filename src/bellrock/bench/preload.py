@@ -11,6 +11,7 @@ import contextlib
 import importlib
 import pkgutil
 from collections.abc import Iterable
+from types import ModuleType
 
 from bellrock.runtime.threads import share_openmp
 
@@ -31,7 +32,7 @@ LATE = (
     "scipy.stats",
     "torch._dynamo",
     "torch._export.db.logging",
-    "torch._export.passes",
+    "torch._export.passes.*",
     "torch._inductor.compiler_bisector",
     "torch.export._trace",
     "torch.export._unlift",
@@ -50,15 +51,21 @@ LATE = (
 
 
 def load_all(names: Iterable[str]) -> None:
-    """Import modules, and those inside them where they are packages.
+    """Import modules; a name that ends in `.*` stands for a package with all inside it.
 
     A module that is not there is passed over: what needs it says so better.
     """
     for name in names:
         with contextlib.suppress(ImportError):
-            module = importlib.import_module(name)
-            inside = pkgutil.iter_modules(getattr(module, "__path__", ()), prefix=f"{name}.")
-            load_all(found.name for found in inside if found.name not in _NOT_TO_LOAD)
+            module = importlib.import_module(name.removesuffix(".*"))
+            if name.endswith(".*"):
+                load_all(_inside(module))
+
+
+def _inside(package: ModuleType) -> Iterable[str]:
+    for found in pkgutil.iter_modules(getattr(package, "__path__", ()), f"{package.__name__}."):
+        if found.name not in _NOT_TO_LOAD:
+            yield f"{found.name}.*" if found.ispkg else found.name
 
 
 def load_baselines(names: str) -> None:
@@ -75,7 +82,7 @@ def load_baselines(names: str) -> None:
 _NOT_TO_LOAD = {__name__, "bellrock.bench.zygote", "bellrock.compiler.worker"}
 
 load_all(LATE)
-load_all(f"bellrock.{room}" for room in ROOMS)
+load_all(f"bellrock.{room}.*" for room in ROOMS)
 for _target in TARGETS.names():
     with contextlib.suppress(RegistryError):
-        load_all([type(TARGETS.get(_target)).__module__.rpartition(".")[0]])
+        load_all([type(TARGETS.get(_target)).__module__.rpartition(".")[0] + ".*"])

@@ -21,13 +21,13 @@ class Inductor(Baseline):
     modules = (
         "sympy.combinatorics",
         "sympy.tensor.tensor",
-        "torch._dynamo.backends",
+        "torch._dynamo.backends.*",
         "torch._dynamo.dce_extra_outputs",
         "torch._dynamo.repro.after_dynamo",
-        "torch._higher_order_ops.passes",
+        "torch._higher_order_ops.passes.*",
         "torch._inductor.compile_fx",
         "torch._inductor.choices",
-        "torch._inductor.fx_passes",
+        "torch._inductor.fx_passes.*",
         "torch._inductor.codegen.common",
         "torch._inductor.codegen.cpp",
         "torch._inductor.codegen.cpp_wrapper_cpu_array_ref",
@@ -42,8 +42,8 @@ class Inductor(Baseline):
         "torch._inductor.codegen.xpu.xpu_combined_scheduling",
         "torch._inductor.extern_node_serializer",
         "torch._inductor.hooks",
-        "torch._inductor.runtime.caching",
-        "torch.distributed.tensor.experimental",
+        "torch._inductor.runtime.caching.*",
+        "torch.distributed.tensor.experimental.*",
         "torch.utils.cpp_extension",
     )
 
