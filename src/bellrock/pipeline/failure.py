@@ -6,8 +6,10 @@ Flows in: the module before the stage, the stages that were left, the error. Flo
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
+import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +23,9 @@ from bellrock.pipeline.stage import Pipeline, Step, TransformStage
 
 SHORT_CHARACTERS = 300
 """Length of the diagnostics in a message; `error.txt` has all."""
+
+KEPT = 100
+"""Reproducers in the user's cache folder; older ones are removed."""
 
 
 class StageFailedError(StageError):
@@ -65,11 +70,12 @@ def stage_failed(
         environment: of the run.
     """
     step = left[0]
-    base = environment.snapshots.reproducer_dir
-    if base is None:
-        base = platformdirs.user_cache_path("bellrock") / "reproducers"
+    wanted = environment.snapshots.reproducer_dir
+    base = wanted or platformdirs.user_cache_path("bellrock") / "reproducers"
     try:
         folder = _write(base, pipeline, left, before, diagnostics, environment)
+        if wanted is None:
+            _drop_oldest(base)
         hint = f"the reproducer {folder} has a README that shows it again"
     except OSError as error:
         folder = None
@@ -83,6 +89,16 @@ def stage_failed(
         where=step.where or None,
         hint=hint,
     )
+
+
+def _drop_oldest(base: Path) -> None:
+    """Keep the user's cache from growing without end; other folders are the user's own."""
+    ages: list[tuple[float, Path]] = []
+    for folder in base.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # another process drops it, too
+            ages.append((folder.stat().st_mtime, folder))
+    for _, folder in sorted(ages)[:-KEPT]:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _short(diagnostics: str) -> str:
@@ -128,7 +144,10 @@ def _write(
         (folder / "lock.yaml").write_text(environment.lock, encoding="utf-8")
         command += ["--lock", "lock.yaml"]
     readme = _README.format(
-        stage=left[0].name, pipeline=pipeline.name, folder=folder, command=shlex.join(command)
+        stage=left[0].name,
+        pipeline=pipeline.name,
+        folder=shlex.quote(str(folder.resolve())),
+        command=shlex.join(command),
     )
     (folder / "README").write_text(readme, encoding="utf-8")
     return folder

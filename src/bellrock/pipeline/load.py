@@ -193,6 +193,10 @@ class _Loader:
         if entry.name is None:
             return ""
         where = file.where((*keys, "name"))
+        if entry.name == "all":
+            raise PipelineError(
+                "a stage cannot have the name 'all'", where=where, hint="it stands for every stage"
+            )
         if entry.name in file.labels:
             raise PipelineError(
                 f"two stages have the name {entry.name!r}",
@@ -243,7 +247,11 @@ class _Loader:
             register=self.register,
         )
         return TransformStage(
-            name=name, where=file.where(keys), path=str(path), text=text, sequence=entry.sequence
+            name=name,
+            where=file.where(keys),
+            path=str(path.resolve()),
+            text=text,
+            sequence=entry.sequence,
         )
 
     def _select(self, entry: SelectEntry, name: str, keys: Keys, file: _File) -> SelectStage:

@@ -48,6 +48,7 @@ class TransformStage(BaseStage):
     """One named sequence of a transform file."""
 
     path: str = field(compare=False)
+    """Of the file, absolute."""
     text: str
     """What the file held when the pipeline was loaded."""
     sequence: str

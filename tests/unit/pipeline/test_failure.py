@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 from torch_mlir import ir
 
 from bellrock.errors import StageError
+from bellrock.pipeline import failure
 from bellrock.pipeline.context import new_context
 from bellrock.pipeline.driver import run_pipeline
 from bellrock.pipeline.environment import Environment, Snapshots
@@ -208,6 +211,22 @@ def test_the_default_place_is_the_users_cache(pipeline, tmp_path, monkeypatch) -
         run_pipeline(pipeline, ir.Module.parse(PAYLOAD), environment)
     assert caught.value.reproducer is not None
     assert caught.value.reproducer.parent == tmp_path / "cache" / "bellrock" / "reproducers"
+
+
+def test_the_users_cache_keeps_the_newest_only(pipeline, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(failure, "KEPT", 2)
+    kept: list[Path | None] = []
+    for age in (300, 200, 100):
+        environment = Environment(features=frozenset({"avx"}))
+        with pytest.raises(StageFailedError) as caught:
+            run_pipeline(pipeline, ir.Module.parse(PAYLOAD), environment)
+        kept.append(caught.value.reproducer)
+        assert caught.value.reproducer is not None
+        then = time.time() - age
+        os.utime(caught.value.reproducer, (then, then))
+    there = sorted((tmp_path / "cache" / "bellrock" / "reproducers").iterdir())
+    assert there == sorted(folder for folder in kept[1:] if folder is not None)
 
 
 def test_nothing_is_printed_by_mlir(pipeline, tmp_path, capfd) -> None:
