@@ -14,6 +14,7 @@ import torch
 from bellrock.verify.blocks import (
     GroupSums,
     Slices,
+    all_finite,
     group_counts,
     group_start,
     iterate_blocks,
@@ -30,6 +31,8 @@ ELEMENT, GROUP, PLACE, COUNT = (
 )
 
 
+_LARGEST = 1e15
+"""Largest error over expected error that is told from larger ones; squares fit in f32."""
 _ORIGIN = (slice(0, 1), slice(0, 1), slice(0, 1))
 
 
@@ -94,7 +97,7 @@ def compare_floats(
             beyond += int(over.sum())
             if beyond <= allowed_jumps:
                 ratios = torch.where(over, 0.0, ratios)
-        _note_worst(worst, ratios, expected, misplaced, where, (mine, clean))
+        _note_worst(worst, ratios, expected, misplaced, where, (mine, clean), budget.scale.unit)
         sums.add(where, ratios.square())
     shown = tuple(reference.shape)
     if worst.misplaced is not None:
@@ -117,7 +120,7 @@ def tails_of(noisy: torch.Tensor, reference: torch.Tensor, budget: Budget) -> di
     for where in iterate_blocks(budget.shape):
         ratios, _, _ = _errors(mine[where], clean[where].double(), budget, where)
         worst = max(worst, float(ratios.max()))
-        sums.add(where, ratios.clamp_max(1e100).square())
+        sums.add(where, ratios.square())
     limits, counts = budget.group_limits(1.0), group_counts(budget.shape)
     tails = {
         name: float((group / counts[name]).max().sqrt()) / limits[name]
@@ -148,6 +151,9 @@ def _errors(
     """Return error over expected, expected, and where NaN or infinity are out of place."""
     wide = got.double()
     expected = budget.expected(clean, where)
+    if budget.excused is None and all_finite(wide) and all_finite(clean):
+        error = wide.sub_(clean) if got.dtype != wide.dtype else wide - clean
+        return _ratios(error, expected, budget), expected, torch.zeros((), dtype=torch.bool)
     stored = clean.to(got.dtype).double()  # infinite where the reference overflows the dtype
     both = torch.isfinite(wide) & torch.isfinite(clean)
     same = (wide == stored) | (torch.isnan(wide) & torch.isnan(stored))
@@ -157,13 +163,18 @@ def _errors(
     error = torch.where(both, (wide - clean).abs(), 0.0)
     if budget.excused is not None:
         error = torch.where(budget.excused[where], 0.0, error)
-    ratios = torch.where(error > 0, error / expected, 0.0)
-    return ratios, expected, ~fine
+    return _ratios(error, expected, budget), expected, ~fine
+
+
+def _ratios(error: torch.Tensor, expected: torch.Tensor, budget: Budget) -> torch.Tensor:
+    """Divide; nothing over nothing is nothing, and what f32 cannot hold is its largest."""
+    ratios = (error / budget.scale.unit).float().abs_().div_(expected)
+    return ratios.nan_to_num_(nan=0.0, posinf=_LARGEST).clamp_max_(_LARGEST)
 
 
 def _note_worst(
     worst: _Worst, ratios: torch.Tensor, expected: torch.Tensor, misplaced: torch.Tensor,
-    where: Slices, views: tuple[torch.Tensor, torch.Tensor],
+    where: Slices, views: tuple[torch.Tensor, torch.Tensor], unit: float,
 ) -> None:  # fmt: skip
     shape = tuple(views[0].shape)
     if worst.misplaced is None and bool(misplaced.any()):
@@ -174,9 +185,9 @@ def _note_worst(
     if ratio <= worst.ratio:
         return
     worst.ratio, worst.index = ratio, _flat_index(local, where, shape)
-    worst.limit = float(expected.flatten()[local])
+    worst.limit = float(expected.flatten()[local]) * unit
     worst.got, worst.wanted = (_at(view, worst.index) for view in views)
-    worst.error = ratio * worst.limit
+    worst.error = abs(worst.got - worst.wanted)
 
 
 def _flat_index(local: int, where: Slices, shape: tuple[int, ...]) -> int:
@@ -227,7 +238,7 @@ def _worst_group(
     start = group_start(name, (where[0], where[1], where[2]))
     flat = (start[0] * budget.shape[1] + start[1]) * budget.shape[2] + start[2]
     typical = torch.full((1, 1, 1), budget.scale.typical, dtype=torch.float64)
-    expected = float(budget.expected(typical, _ORIGIN)) / _unit(budget)
+    expected = float(budget.expected(typical, _ORIGIN)) * budget.scale.unit / _unit(budget)
     return Comparison(
         metric=f"{GROUP} ({name})", value=value * expected, budget=limits[name] * expected,
         ratio=ratio, index=_place(flat, shape), output=output, rms=whole,

@@ -16,12 +16,12 @@ import torch
 from torch.utils import _pytree as pytree
 
 from bellrock.verify.blocks import canonical_shape
-from bellrock.verify.budget import scale_of
 from bellrock.verify.compare import Comparison
 from bellrock.verify.meddling import DropMode, NarrowMode, dropped_candidates
 from bellrock.verify.oracle import Expectation, Oracle
 from bellrock.verify.program import poison
 from bellrock.verify.reference import WideMode
+from bellrock.verify.scale import scale_of
 from bellrock.verify.verdict import MutantResult
 
 ONE_STEP = 8.0

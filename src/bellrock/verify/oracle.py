@@ -14,7 +14,7 @@ import torch
 from bellrock.errors import BellrockError
 from bellrock.payload import DType, TensorSpec
 from bellrock.verify import quantiles
-from bellrock.verify.budget import FALSE_ALARM, Budget, NoiseStatistics, scale_of
+from bellrock.verify.budget import FALSE_ALARM, Budget
 from bellrock.verify.compare import (
     DEFAULT_FACTOR,
     Comparison,
@@ -26,6 +26,8 @@ from bellrock.verify.compare import (
 from bellrock.verify.noise import NoiseMode
 from bellrock.verify.reference import Reference, ReferenceResult
 from bellrock.verify.rounding import INDEXING, INDICES, JUMPS
+from bellrock.verify.sampling import NoiseStatistics
+from bellrock.verify.scale import scale_of
 
 _NEEDED, _ENOUGH = 4.0, 64.0
 """Degrees of freedom of the estimated deviation: below the first the t quantile exceeds 40
