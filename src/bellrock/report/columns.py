@@ -42,7 +42,7 @@ def columns(records: Sequence[Record]) -> tuple[Column, ...]:
         for name in baselines_of(records):
             found += _against(name)
         found += _LIMITS
-    return (*found, *_MADE)
+    return tuple(c for c in (*found, *_MADE) if any(c.text(r) for r in records))
 
 
 def problem_label(record: Record) -> str:

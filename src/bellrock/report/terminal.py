@@ -63,11 +63,12 @@ def _width(table: Table) -> int:
 
 def _table(records: Sequence[Record], shown: Sequence[Column]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    longest = max((len(r.problem.name) for r in records), default=0)
     for column in shown:
         first = column is shown[0]
         table.add_column(
             column.header, justify="right" if column.numeric else "left", no_wrap=not first,
-            overflow="fold", min_width=20 if first else None,
+            overflow="fold", min_width=min(longest, 20) if first else None,
         )  # fmt: skip
     for record in records:
         table.add_row(*(_cell(column, record) for column in shown))
@@ -88,7 +89,8 @@ def _failure(record: Record) -> Text:
     failure = record.failure
     text = Text.from_markup(f"  [red]{record.status}[/red] {escape(record.problem.name)}")
     if failure is not None:
-        text.append(f" at {failure.stage}: {failure.exception}: {failure.message}")
+        message = " ".join(failure.message.split())
+        text.append(f" at {failure.stage}: {failure.exception}: {message}")
         if failure.reproducer:
             text.append(f" (reproducer: {failure.reproducer})")
     return text

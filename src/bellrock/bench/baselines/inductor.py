@@ -57,7 +57,10 @@ class Inductor(Baseline):
         """
         import torch
         from torch._dynamo.exc import Unsupported
+        from torch._inductor.cpu_vec_isa import pick_vec_isa
 
+        # What it finds out about this machine's compiler once is no part of compiling a model.
+        pick_vec_isa()
         # Inductor reads these when it compiles, not when it is imported.
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder / "inductor")
         os.environ["TRITON_CACHE_DIR"] = str(folder / "triton")
