@@ -81,6 +81,8 @@ class Run:
 
     records: tuple[Record, ...]
     """In the order of the suite; with `resume`, those known from before too."""
+    total: int
+    """Problems that were asked for."""
     interrupted: bool
     stopped: BellrockError | None
     """What ended the run before its last problem."""
@@ -130,7 +132,7 @@ def bench(
             stopped = error
     keys = [request.blank(Status.OK).key for request in requests]
     records = tuple(driver.done[key] for key in dict.fromkeys(keys) if key in driver.done)
-    return Run(records=records, interrupted=interrupted, stopped=stopped)
+    return Run(records=records, total=len(requests), interrupted=interrupted, stopped=stopped)
 
 
 class _Driver:

@@ -134,7 +134,10 @@ def command(
         _report(run, outputs, json_path=json_path, write_lock=write_lock)
     if run.stopped is not None:
         raise run.stopped
-    return INTERRUPTED if run.interrupted else _exit_code(run.records, fail_below)
+    if run.interrupted:
+        click.echo(f"Interrupted: {len(run.records)} of {run.total} problems were done.", err=True)
+        return INTERRUPTED
+    return _exit_code(run.records, fail_below)
 
 
 def _check_names(options: Options) -> None:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bellrock.bench.record import Outcome, Record, Status
+from bellrock.bench.record import Outcome, Record
 from bellrock.report import units
 
 Raw = str | int | float | bool | None
@@ -182,7 +182,6 @@ def all_warnings(record: Record) -> tuple[str, ...]:
         if info.time is not None
         for w in info.time.warnings
     )
-    return (*record.warnings, *own, *theirs)
-
-
-FAILURES = frozenset(Status) - {Status.OK}
+    fooled = record.verdict.accepted_mutants if record.verdict else ()
+    checker = tuple(f"the checker accepted the wrong answer {name!r}" for name in fooled)
+    return (*checker, *record.warnings, *own, *theirs)

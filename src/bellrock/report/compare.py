@@ -76,8 +76,8 @@ def _key(record: Record) -> tuple[str, str, str, str]:
 
 def _change(before: Record, after: Record) -> Change:
     notes = _notes(before, after)
-    comparable = before.time is not None and after.time is not None
-    if not comparable or before.time is None or after.time is None:
+    right = before.status is Status.OK and after.status is Status.OK
+    if not right or before.time is None or after.time is None:
         return Change(
             name=before.problem.name, before=before, after=after, ratio=None, ci95=None,
             outcome=None, notes=notes,

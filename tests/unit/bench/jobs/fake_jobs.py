@@ -10,7 +10,16 @@ import sys
 import time
 from pathlib import Path
 
-from bellrock.bench.record import Status
+from bellrock.bench.record import (
+    BaselineInfo,
+    ChoiceRow,
+    MutantInfo,
+    Outcome,
+    SpeedupInfo,
+    Status,
+    TimeInfo,
+    VerdictInfo,
+)
 from bellrock.bench.request import Notebook, Request
 from bellrock.errors import PipelineError
 
@@ -87,3 +96,47 @@ def _baseline_crashes(request: Request, notebook: Notebook) -> None:
         notebook.enter("baseline inductor")
         ctypes.string_at(0)
     _good(request, notebook)
+
+
+def _timed(request: Request, notebook: Notebook, *, ours: float, eager: float) -> None:
+    def info(median: float) -> TimeInfo:
+        return TimeInfo(
+            median_s=median, p05_s=median, p95_s=median, ci95_s=(median, median), runs=20,
+            mode="hot",
+        )  # fmt: skip
+
+    ratio = eager / ours
+    outcome = Outcome.FASTER if ratio > 1 else Outcome.SLOWER
+    notebook.keep(
+        request.blank(Status.OK).model_copy(
+            update={
+                "correct": True, "compile_seconds": 1.25, "time": info(ours),
+                "baselines": {"eager": BaselineInfo(time=info(eager), compile_seconds=0.0)},
+                "speedup": {
+                    "eager": SpeedupInfo(
+                        ratio=ratio, ci95=(0.9 * ratio, 1.1 * ratio), outcome=outcome
+                    )
+                },
+                "choices": (
+                    ChoiceRow(motif="contraction", by="default", knobs="blocks",
+                              parameters={"tile": (8, 32)}),
+                ),
+            }
+        )
+    )  # fmt: skip
+    notebook.finish()
+
+
+def _faster(request: Request, notebook: Notebook) -> None:
+    _timed(request, notebook, ours=0.001, eager=0.002)
+
+
+def _slower(request: Request, notebook: Notebook) -> None:
+    _timed(request, notebook, ours=0.004, eager=0.002)
+
+
+def _fooled(request: Request, notebook: Notebook) -> None:
+    mutant = MutantInfo(name="zeros", rejected=False, able=True, value=0.1, eager_ratio=9.0)
+    verdict = VerdictInfo(reference="f64", eager_value=0.1, mutants=(mutant,), seconds=0.1)
+    notebook.keep(request.blank(Status.OK).model_copy(update={"verdict": verdict}))
+    notebook.finish()
