@@ -13,7 +13,7 @@ within what `verify` derives for any order), and products to contract into fused
 
 # No postponed annotations here: the dialect reads the field types from them.
 from torch_mlir import ir
-from torch_mlir.dialects import ext, func, linalg, transform
+from torch_mlir.dialects import arith, ext, func, linalg, transform
 
 from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
 from bellrock.dialects.fold_movement import maps_of
@@ -203,6 +203,7 @@ def kernel_functions(root: ir.Operation) -> list[tuple[str, str, str]]:
 
 
 def stub_kernels(root: ir.Operation) -> None:
+    """Give every compiled kernel a body that only reads and writes what the kernel does."""
     for function in ops_named(root, "func.func"):
         if KERNEL in function.attributes:
             _stub(function)
@@ -225,8 +226,34 @@ def _stub(function: ir.Operation) -> None:
         types = [a.type.element_type for a in [*reads, *written]]
         body = op.regions[0].blocks.append(*types)
         with ir.InsertionPoint(body):
-            linalg.YieldOp(list(body.arguments)[len(reads) :])
+            _yield_something(list(body.arguments), len(reads))
         func.ReturnOp(list(op.results))
+
+
+def _yield_something(arguments: list[ir.Value], reads: int) -> None:
+    """Yield values that depend on every argument, in a way that does not fold.
+
+    An argument that the body does not use counts as not read, and bufferization would let
+    a later kernel overwrite it.
+    """
+    outputs = arguments[reads:]
+    condition = arith.constant(ir.IntegerType.get_signless(1), value=1)
+    for value in arguments[:reads]:
+        condition = arith.andi(condition, _is_zero(value))
+    zeros = [_zero(value.type) for value in outputs]
+    linalg.YieldOp(
+        [arith.select(condition, v, zero) for v, zero in zip(outputs, zeros, strict=True)]
+    )
+
+
+def _zero(kind: ir.Type) -> ir.Value:
+    return arith.constant(kind, value=0.0 if isinstance(kind, ir.FloatType) else 0)
+
+
+def _is_zero(value: ir.Value) -> ir.Value:
+    if isinstance(value.type, ir.FloatType):
+        return arith.cmpf(arith.CmpFPredicate.OEQ, value, _zero(value.type))
+    return arith.cmpi(arith.CmpIPredicate.eq, value, _zero(value.type))
 
 
 def _origin(rank: int) -> ir.Attribute:
