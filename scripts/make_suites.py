@@ -1,6 +1,6 @@
 """Make the three KernelBench suites from a checkout: original, within CPU limits, and tiny.
 
-    python scripts/make_suites.py KERNELBENCH_DIR [--suite smoke] [--jobs 2] [--only 'level1/*']
+    python scripts/make_suites.py KERNELBENCH_DIR [--suite kernelbench-smoke] [--only 'level1/*']
 
 Flows in: the problem files of levels 1 to 3. Flows out: suites/kernelbench.yaml (original
 sizes), kernelbench-cpu.yaml (as near as the limits below allow) and kernelbench-smoke.yaml
@@ -26,15 +26,21 @@ from fnmatch import fnmatch
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import suite_sizes
 from suite_sizes import Sizes
+
+if TYPE_CHECKING:
+    from suite_probe import RealRun
+
+from bellrock.bench.suite_file import OverrideValue, read_suite
 
 LIMIT_BYTES = 2**30
 LIMIT_FLOPS = 20 * 10**9
 SUITES = Path(__file__).resolve().parent.parent / "suites"
 
-_WORKER_SECONDS = 400
+_WORKER_SECONDS = 900
 _WORKER_BYTES = 14 * 2**30
 _TRIAL_SECONDS = 60
 _SLOW_SECONDS = 1.0
@@ -53,7 +59,7 @@ class Row:
     """One entry of a suite, as found."""
 
     file: str
-    sizes: Sizes
+    sizes: Mapping[str, suite_sizes.Value]
     flops: int
     peak_bytes: int
     tags: tuple[str, ...] = ()
@@ -88,7 +94,7 @@ def cpu_row(root: Path, file: str) -> Row:
 
 def smoke_row(root: Path, file: str) -> Row:
     """Find tiny sizes at which a problem runs and its results can tell right from wrong."""
-    from suite_probe import RealRun, run_for_real
+    from suite_probe import run_for_real
 
     source = (root / file).read_text()
     tried: list[tuple[Row, RealRun]] = []
@@ -97,25 +103,27 @@ def smoke_row(root: Path, file: str) -> Row:
         tried.append((row, run))
         if (not run.degenerate and run.seconds < _SLOW_SECONDS) or len(tried) == 10:
             break
-    row, run = min(tried, key=lambda t: (_badness(t[1].degenerate), t[1].seconds > _SLOW_SECONDS))
+    row, run = min(tried, key=lambda pair: _badness(pair[1]))
     tags = (*row.tags, *sorted(set(run.degenerate)))
     return replace(row, tags=tags, seconds=round(run.seconds, 4))
 
 
-def _badness(reasons: tuple[str, ...]) -> int:
-    return 2 if set(reasons) - {"ignores-inputs"} else len(reasons[:1])
+def _badness(run: RealRun) -> tuple[bool, bool, bool]:
+    hopeless = bool(set(run.degenerate) - {"ignores-inputs"})
+    return hopeless, run.seconds > _SLOW_SECONDS, bool(run.degenerate)
 
 
 def _valid_tiny_rows(root: Path, file: str, source: str) -> Iterable[Row]:
-    from suite_probe import InvalidSizesError, probe
+    from suite_probe import InvalidSizesError, is_deep, probe
 
-    deadline = time.monotonic() + _TRIAL_SECONDS
+    deadline = time.process_time() + _TRIAL_SECONDS
     wanted = itertools.takewhile(
-        lambda _: time.monotonic() < deadline, suite_sizes.tiny_sizes(source, file)
+        lambda _: time.process_time() < deadline,
+        suite_sizes.tiny_sizes(source, file, deep=is_deep(root / file)),
     )
     found = False
     for sizes in itertools.chain(wanted, [suite_sizes.only_small_batch(source), {}]):
-        if found and time.monotonic() > deadline:
+        if found and time.process_time() > deadline:
             return
         try:
             cost = probe(root / file, sizes)
@@ -202,6 +210,23 @@ def _order(file: str) -> tuple[int, int]:
     return level, number
 
 
+def _kept(suite: str) -> list[Row]:
+    """Return the rows of the suite as it is."""
+    content, _ = read_suite(SUITES / f"{suite}.yaml")
+    rows: list[Row] = []
+    for row in content.problems:
+        sizes = {name: _size(value) for name, value in row.set.items()}
+        estimate = row.estimate.model_dump() if row.estimate else {"flops": 0, "peak_bytes": 0}
+        rows.append(Row(file=row.file, sizes=sizes, tags=tuple(row.tags), **estimate))
+    return rows
+
+
+def _size(value: OverrideValue) -> suite_sizes.Value:
+    if isinstance(value, list):
+        return tuple(int(each) for each in value)
+    return int(value)
+
+
 def _changed(root: Path, row: Row) -> Row:
     """Drop the overrides that repeat the original value."""
     originals: Mapping[str, object] = {
@@ -216,22 +241,24 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("kernelbench", type=Path, help="folder that contains level1/ to level3/")
     parser.add_argument("--suite", choices=_FINDERS, action="append")
-    parser.add_argument("--only", default="*", help="pattern of files; then nothing is written")
+    parser.add_argument(
+        "--only", default="*", help="remake the entries of these files, keep the rest"
+    )
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     failed = 0
     for suite in options.suite or list(_FINDERS):
-        files, rows = _files(options.kernelbench, options.only), []
+        files = _files(options.kernelbench, options.only)
+        rows = {row.file: row for row in _kept(suite)} if options.only != "*" else {}
         with ThreadPoolExecutor(options.jobs) as pool:
             found = pool.map(partial(find_row, suite, options.kernelbench), files)
             for file, row in zip(files, found, strict=True):
                 sys.stderr.write(f"{file}: {row}\n")
                 if isinstance(row, Row):
-                    rows.append(_changed(options.kernelbench, row))
+                    rows[file] = _changed(options.kernelbench, row)
                 else:
                     failed += 1
-        if options.only == "*":
-            write_suite(suite, rows)
+        write_suite(suite, [rows[file] for file in sorted(rows, key=_order)])
     return 1 if failed else 0
 
 

@@ -147,23 +147,23 @@ _TINY = {
 """Most wanted first. Even and odd sizes alternate; the second global of one role starts at
 the third, and so on: sizes that differ tell apart what would look the same if they agreed."""
 _TINY_VOLUME = (8, 9, 10, 11, 12, 13, 16, 24, 32)
-_TINY_DEEP = (32, 33, 40, 41, 48, 64, 96, 128)
-_DEEP = 4
-"""A source with this many convolutions is a network that halves its images several times."""
+_TINY_DEEP = (32, 64, 48, 96, 33, 128, 65)
+_TINY_FIXED = (2, 1)
 
 
-def tiny_sizes(source: str, salt: str) -> Iterator[Sizes]:
+def tiny_sizes(source: str, salt: str, *, deep: bool) -> Iterator[Sizes]:
     """Yield overrides from the most to the least wanted; the original sizes come last.
 
     Args:
         source: of the problem.
         salt: the problem's name; decides where an odd size is the most wanted one.
+        deep: whether the problem is a network that halves its images several times.
     """
     sizes = find_sizes(source)
     if sum(size.role is Role.SPATIAL for size in sizes) >= 3:
         spatial = _TINY_VOLUME
     else:
-        spatial = _TINY_DEEP if source.count("nn.Conv") >= _DEEP else _TINY[Role.SPATIAL]
+        spatial = _TINY_DEEP if deep else _TINY[Role.SPATIAL]
     order = [[other for other in sizes if other.role is s.role].index(s) for s in sizes]
     salt = "" if has_fixed_sizes(source) else salt  # such a problem is large as it is
     choices = [_tiny_choices(s, salt, spatial, i) for s, i in zip(sizes, order, strict=True)]
@@ -175,7 +175,7 @@ def _ranks(lengths: Sequence[int]) -> Iterator[tuple[int, ...]]:
     """Yield all index tuples below `lengths`, by growing sum, those of small maximum first."""
     start: tuple[int, ...] = (0,) * len(lengths)
     waiting: list[tuple[int, int, tuple[int, ...]]] = [(0, 0, start)]
-    seen = {start}
+    seen: set[tuple[int, ...]] = {start}
     while waiting:
         _, _, rank = heapq.heappop(waiting)
         yield rank
@@ -193,9 +193,11 @@ def only_small_batch(source: str) -> Sizes:
 
 
 def _tiny_choices(size: Size, salt: str, spatial: tuple[int, ...], order: int) -> list[Value]:
-    wanted = list(spatial if size.role is Role.SPATIAL else _TINY[size.role])
+    wanted: list[int] = list(spatial if size.role is Role.SPATIAL else _TINY[size.role])
     if size.role is Role.COUNT:
         return list(dict.fromkeys([size.original, *(_at_most(size.original, n) for n in wanted)]))
+    if size.role is Role.BATCH and not salt:
+        wanted = list(_TINY_FIXED)
     start = 2 * (order % 3) if size.role is not Role.BATCH else 0
     wanted = wanted[start:] + wanted[:start]
     odd = isinstance(size.original, int) and size.original % 2 == 1
