@@ -256,7 +256,10 @@ def _power(call: Call) -> Rounding:
 
 
 def _interpolation(call: Call) -> Rounding:
-    return Rounding(absolute=call.args[0].square().mean().sqrt() * _FUNCTION)
+    """Weights come from coordinates, which lose roundoffs of the input's size in elements."""
+    x = call.args[0]
+    factor = APPROXIMATION_ROUNDOFFS + 2.0 * max(x.shape[2:], default=1)
+    return Rounding(absolute=x.square().mean().sqrt() * (factor * ACCUMULATOR_ROUNDOFF))
 
 
 def _from_names(names: str, rule: Rule) -> dict[str, Rule]:

@@ -81,8 +81,11 @@ def test_one_wrong_element_of_thousands_fails_and_is_named(case) -> None:
 
 @pytest.mark.parametrize("narrow", [torch.bfloat16, torch.float16])
 def test_f32_computed_in_a_narrower_format_fails(case, narrow: torch.dtype) -> None:
-    made = case(nn.Sequential(nn.Linear(40, 40), nn.Tanh(), nn.Linear(40, 9)), lambda: (randn(8, 40),))
-    halves = nn.Sequential(nn.Linear(40, 40), nn.Tanh(), nn.Linear(40, 9)).to(narrow)
+    wide, halves = (
+        nn.Sequential(nn.Linear(40, 40), nn.Tanh(), nn.Linear(40, 9)) for _ in range(2)
+    )
+    made = case(wide, lambda: (randn(8, 40),))
+    halves.to(narrow)
     halves.load_state_dict(made.subject.model.state_dict())
     spoilt = made.candidate(lambda x: halves(x.to(narrow)).float())
     assert not verify(spoilt, made.subject, dtype=DType.F32).correct
@@ -119,7 +122,8 @@ class Stale:
 
 def test_a_stale_answer_fails(case) -> None:
     made = case(net(), images)
-    assert not verify(made.candidate(Stale(made.subject.model)), made.subject, dtype=DType.F32).correct
+    candidate = made.candidate(Stale(made.subject.model))
+    assert not verify(candidate, made.subject, dtype=DType.F32).correct
 
 
 def test_an_unwritten_part_of_the_buffer_fails(case) -> None:
