@@ -48,12 +48,18 @@ def toolchain_key() -> str:
 
     The sources are in it so that a checkout that changes never reads stale code.
     """
+    own = folder_digest(Path(bellrock.__file__).parent)
+    return fingerprint_of(own, json.dumps(versions(), sort_keys=True))
+
+
+@cache
+def folder_digest(root: Path) -> str:
+    """Return a hash of the sources and descriptors below a folder."""
     digest = hashlib.sha256()
-    root = Path(bellrock.__file__).parent
-    for path in sorted([*root.rglob("*.py"), *root.rglob("*.yaml")]):
+    for path in sorted([*root.rglob("*.py"), *root.rglob("*.yaml"), *root.rglob("*.mlir")]):
         digest.update(path.relative_to(root).as_posix().encode())
         digest.update(path.read_bytes())
-    return fingerprint_of(digest.hexdigest(), json.dumps(versions(), sort_keys=True))
+    return digest.hexdigest()
 
 
 class Cache:

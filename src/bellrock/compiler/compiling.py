@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bellrock.compiler.cache import Cache, Entry, key_of
+from bellrock.compiler.cache import Cache, Entry, folder_digest, key_of
 from bellrock.compiler.compiled import Compiled, StageSeconds
 from bellrock.compiler.kernels import KernelCompiler
 from bellrock.compiler.schedules import schedules_of
@@ -157,21 +157,38 @@ def compile_payload(
         BellrockError: as the steps raise it: import, pipeline, selection, code generation.
     """
     start = time.perf_counter()
-    loaded = pipeline_for(target, pipeline, variables)
     plugin = TARGETS.get(target)
     cache = Cache(cache_dir) if use_cache else None
+    given = dict(variables or {})
+    loaded, about = _pipeline_and_key(plugin, pipeline, given)
     key = key_of(
-        "program", payload.fingerprint, TARGETS.identity(target), sorted(plugin.facts().features),
-        str(plugin.facts().cores), canonical_text(loaded.stages), lock.text() if lock else "",
+        "program", payload.fingerprint, target, sorted(plugin.facts().features),
+        str(plugin.facts().cores), about, lock.text() if lock else "",
     )  # fmt: skip
     if cache is not None and snapshots is None:
         entry = cache.get(key)
         if entry is not None:
             return _from_entry(entry, payload, target, start)
+    loaded = loaded or pipeline_for(target, pipeline, given)
     compiled = _compile(payload, plugin, loaded, lock, cache, jobs, snapshots, start)
     if cache is not None:
         cache.put(key, _to_entry(compiled))
     return compiled
+
+
+def _pipeline_and_key(
+    target: Target, pipeline: str | Path | None, variables: Mapping[str, object]
+) -> tuple[Pipeline | None, str]:
+    """Return what tells one pipeline from another, and the pipeline if it had to be loaded.
+
+    A target's own pipelines are told by their files, without parsing them: on a cache hit
+    that is most of the time.
+    """
+    if pipeline is None:
+        files = folder_digest(target.pipelines().resolve())
+        return None, repr((files, target.default_pipeline(), sorted(variables.items())))
+    loaded = pipeline_for(target.name, pipeline, variables)
+    return loaded, canonical_text(loaded.stages)
 
 
 def _compile(

@@ -120,7 +120,11 @@ def _has_choice(op: Any, nested: ir.Operation) -> bool:
 
 
 def _is_entry(op: Any, nested: ir.Operation) -> bool:  # noqa: ARG001
-    return nested.name == "func.func" and KERNEL not in nested.attributes
+    return (
+        nested.name == "func.func"
+        and KERNEL not in nested.attributes
+        and len(nested.regions[0].blocks) > 0
+    )
 
 
 def _is_named_structured(op: Any, nested: ir.Operation) -> bool:  # noqa: ARG001

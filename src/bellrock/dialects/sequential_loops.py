@@ -178,7 +178,7 @@ def _lower_scan(op: ir.Operation) -> None:
         block = slice_of(shared, at, sizes, everything)
         done = scan_block(block, ivs)
         in_parallel = scf.InParallelOp()
-        with ir.InsertionPoint(in_parallel.regions[0].blocks.append()):
+        with ir.InsertionPoint(in_parallel.regions[0].blocks[0]):
             static = [o if isinstance(o, int) else _DYNAMIC for o in at]
             tensor.ParallelInsertSliceOp(
                 done, shared, [o for o in at if not isinstance(o, int)], [], [],

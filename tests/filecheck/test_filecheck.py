@@ -1,0 +1,63 @@
+"""Runs every `.mlir` below this folder through the schedules of its first line.
+
+    // SCHEDULES: fill-splats, generalize      transform, then match the CHECK lines
+    // REJECT: tile-kernels                    the first must fail; CHECK lines match the message
+"""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from torch_mlir import ir
+from torch_mlir.dialects.transform import interpreter
+
+from bellrock.dialects import register
+from bellrock.schedule import schedule_text
+
+HERE = Path(__file__).parent
+FILES = sorted(HERE.rglob("*.mlir"))
+
+
+def transformed(path: Path) -> str:
+    """Return the module of a file after its schedules, or the message if it has to fail."""
+    text = path.read_text()
+    first = text.splitlines()[0]
+    kind, _, names = first.removeprefix("// ").partition(":")
+    context = ir.Context()
+    register(context)
+    with context, ir.Location.unknown(context):
+        module = ir.Module.parse(text)
+        try:
+            for name in names.split(","):
+                schedule = ir.Module.parse(schedule_text(name.strip(), {}))
+                sequence = schedule.body.operations[0].operation
+                interpreter.apply_named_sequence(module.operation, sequence, schedule)
+            assert module.operation.verify()
+        except Exception as error:
+            assert kind == "REJECT", f"{path.name} failed: {error}"
+            return str(error)
+        assert kind == "SCHEDULES", f"{path.name} was expected to fail"
+        return str(module)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.relative_to(HERE).as_posix())
+def test_file(path: Path) -> None:
+    output = transformed(path)
+    checked = subprocess.run(
+        [sys.executable, "-m", "filecheck", str(path)], input=output, capture_output=True, text=True
+    )
+    assert checked.returncode == 0, f"{checked.stdout}{checked.stderr}\noutput:\n{output}"
+
+
+def test_a_wrong_check_fails(tmp_path: Path) -> None:
+    file = tmp_path / "wrong.mlir"
+    file.write_text("// CHECK: linalg.matmul\n")
+    checked = subprocess.run(
+        [sys.executable, "-m", "filecheck", str(file)],
+        input=io.StringIO("module {}").read(), capture_output=True, text=True,
+    )  # fmt: skip
+    assert checked.returncode != 0
