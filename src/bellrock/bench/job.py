@@ -159,7 +159,8 @@ class _Job:
             model = api.compile(
                 subject.model, subject.inputs, target=request.target, dtype=subject.dtype,
                 lock=read_lock(request.lock) if request.lock else None,
-                pipeline=request.pipeline, cache_dir=request.cache_dir,
+                pipeline=request.pipeline, cache_dir=request.cache_dir, use_cache=request.use_cache,
+                jobs=request.threads, name=request.problem.name,
             )  # fmt: skip
         compiled = model.compiled
         kernels = kernel_rows(compiled.kernels)

@@ -8,6 +8,7 @@ Names of fields are names of JSON keys; units end the names (`_s`: seconds).
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -283,12 +284,12 @@ class Record(_Part):
 
 
 def kernel_warnings(kernels: tuple[KernelRow, ...]) -> tuple[str, ...]:
-    """Return a warning for each kernel that is neither vectorised nor parallel."""
-    return tuple(
-        f"kernel {k.name} ({k.motif}, path {k.path}) is scalar and serial"
-        for k in kernels
-        if not k.vectorised and not k.parallel
-    )
+    """Return a warning if there are kernels that are neither vectorised nor parallel."""
+    found = Counter(k.motif for k in kernels if not k.vectorised and not k.parallel)
+    if not found:
+        return ()
+    kinds = ", ".join(f"{count} {motif}" for motif, count in found.most_common())
+    return (f"{found.total()} of {len(kernels)} kernels are scalar and serial: {kinds}",)
 
 
 def parse_record(text: str, *, where: str) -> Record:

@@ -44,6 +44,7 @@ class Request(BaseModel):
     neighbours: int = 0
     """Problems that run at the same time beside this one."""
     cache_dir: Path | None = None
+    use_cache: bool = True
 
     def blank(self, status: Status, failure: FailureInfo | None = None) -> Record:
         """Return a record that holds what the request says and nothing more."""

@@ -46,6 +46,8 @@ class Options:
     pipeline: str | None = None
     lock: Path | None = None
     cache_dir: Path | None = None
+    """None: the user's."""
+    use_cache: bool = True
     check_only: bool = False
     mutants: bool = False
     mode: Literal["hot", "cold"] = "hot"
@@ -205,7 +207,7 @@ def _request(entry: SuiteEntry, options: Options) -> Request:
         check_only=options.check_only, mutants=options.mutants, mode=options.mode,
         tolerance=entry.tolerance, threads=_threads(options), min_runs=options.min_runs,
         time_limit_seconds=options.time_limit_seconds, neighbours=options.jobs - 1,
-        cache_dir=options.cache_dir,
+        cache_dir=options.cache_dir, use_cache=options.use_cache,
     )  # fmt: skip
 
 

@@ -49,6 +49,7 @@ _HOW = (
     click.option("--lock", type=_FILE, help="Choices to use, as written by --write-lock."),
     click.option("--cache-dir", type=click.Path(path_type=Path, file_okay=False),
                  help="Cache of compiled kernels instead of the user's."),
+    click.option("--no-cache", is_flag=True, help="Compile anew and store nothing."),
     click.option("--check-only", is_flag=True, help="Compile and verify, without timing."),
     click.option("--mutants", is_flag=True,
                  help="Check the checker too: wrong answers must be rejected."),
@@ -103,9 +104,9 @@ def _options(*groups: Sequence[Callable[[Decorated], Decorated]]) -> Callable[..
 def command(
     paths: tuple[Path, ...], target: str, dtype: str, overrides: tuple[str, ...],
     only: str | None, sample: int | None, seed: int, kernelbench: Path | None,
-    pipeline: str | None, lock: Path | None, cache_dir: Path | None, check_only: bool,
-    mutants: bool, against: tuple[str, ...], mode: Literal["hot", "cold"], threads: int | None,
-    min_runs: int, jobs: int, time_limit: float, memory_limit: int | None,
+    pipeline: str | None, lock: Path | None, cache_dir: Path | None, no_cache: bool,
+    check_only: bool, mutants: bool, against: tuple[str, ...], mode: Literal["hot", "cold"],
+    threads: int | None, min_runs: int, jobs: int, time_limit: float, memory_limit: int | None,
     json_path: Path | None, resume: bool, html: Path | None, csv: Path | None,
     markdown: Path | None, write_lock: Path | None, fail_below: float | None,
 ) -> int:  # fmt: skip
@@ -119,7 +120,8 @@ def command(
         raise click.UsageError("--resume needs the --json FILE of the run to go on with.")
     options = Options(
         target=target, dtype=dtype, seed=seed, against=against,
-        overrides=parse_overrides(overrides), pipeline=pipeline, lock=lock, cache_dir=cache_dir,
+        overrides=parse_overrides(overrides), pipeline=pipeline, lock=lock,
+        cache_dir=cache_dir, use_cache=not no_cache,
         check_only=check_only, mutants=mutants, mode=mode, threads=threads, jobs=jobs,
         min_runs=min_runs, time_limit_seconds=time_limit, memory_limit_bytes=memory_limit,
     )  # fmt: skip

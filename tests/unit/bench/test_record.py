@@ -106,8 +106,9 @@ def _kernel(*, vectorised: bool, parallel: bool) -> KernelRow:
 
 def test_only_scalar_and_serial_kernels_are_warned_of() -> None:
     both = [(a, b) for a in (False, True) for b in (False, True)]
-    warned = [bool(kernel_warnings((_kernel(vectorised=a, parallel=b),))) for a, b in both]
-    assert warned == [True, False, False, False]
+    kernels = tuple(_kernel(vectorised=a, parallel=b) for a, b in both)
+    assert kernel_warnings(kernels) == ("1 of 4 kernels are scalar and serial: 1 scan",)
+    assert kernel_warnings(kernels[1:]) == ()
 
 
 def test_a_mutant_that_could_be_told_and_was_not_is_a_defect_of_the_checker() -> None:
