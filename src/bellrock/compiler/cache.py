@@ -25,6 +25,7 @@ from bellrock.toolchain import versions
 
 ENVIRONMENT = "BELLROCK_CACHE_DIR"
 _LENGTH_BYTES = 8
+_DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,19 +118,18 @@ class Cache:
 def _encode(entry: Entry) -> bytes:
     sizes = [len(code) for code in entry.code]
     head = json.dumps({"description": entry.description, "sizes": sizes}).encode()
-    digest = hashlib.sha256(head + b"".join(entry.code)).digest()
-    return b"".join([digest, len(head).to_bytes(_LENGTH_BYTES, "little"), head, *entry.code])
+    body = b"".join([len(head).to_bytes(_LENGTH_BYTES, "little"), head, *entry.code])
+    return hashlib.sha256(body).digest() + body
 
 
 def _decode(data: bytes) -> Entry | None:
     """Return what `_encode` wrote, or None where the bytes are damaged."""
-    start = 32 + _LENGTH_BYTES
-    length = int.from_bytes(data[32:start], "little")
-    body = data[start:]
-    if len(data) < start or hashlib.sha256(body).digest() != data[:32]:
+    digest, body = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
+    if hashlib.sha256(body).digest() != digest:
         return None
-    head = json.loads(body[:length])
-    code, at = [], length
+    at = _LENGTH_BYTES + int.from_bytes(body[:_LENGTH_BYTES], "little")
+    head = json.loads(body[_LENGTH_BYTES:at])
+    code = []
     for size in head["sizes"]:
         code.append(body[at : at + size])
         at += size

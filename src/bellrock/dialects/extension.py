@@ -92,6 +92,7 @@ def op_classes() -> Sequence[Any]:
         plan_memory,
         sequential_loops,
         thread_buffers,
+        trim_windows,
     )
 
     return (
@@ -105,6 +106,7 @@ def op_classes() -> Sequence[Any]:
         *plan_memory.OPS,
         *sequential_loops.OPS,
         *thread_buffers.OPS,
+        *trim_windows.OPS,
     )
 
 

@@ -67,22 +67,22 @@ def operand_strides(operand: ir.Value, access: ir.AffineMap) -> list[int] | None
     strides, _ = ir.MemRefType(operand.type).get_strides_and_offset()
     for expr, stride in zip(access.results, strides, strict=True):
         step = abs(stride) if stride != ir.ShapedType.get_dynamic_stride_or_offset() else 1 << 20
-        for d, coefficient in _coefficients(expr).items():
+        for d, coefficient in coefficients(expr).items():
             steps[d] += coefficient * step
     return steps
 
 
-def _coefficients(expr: ir.AffineExpr) -> dict[int, int]:
+def coefficients(expr: ir.AffineExpr) -> dict[int, int]:
     """Return loop -> factor of a linear expression; other expressions count as constant."""
     if isinstance(expr, ir.AffineDimExpr):
         return {expr.position: 1}
     if isinstance(expr, ir.AffineAddExpr):
-        total = _coefficients(expr.lhs)
-        for d, c in _coefficients(expr.rhs).items():
+        total = coefficients(expr.lhs)
+        for d, c in coefficients(expr.rhs).items():
             total[d] = total.get(d, 0) + c
         return total
     if isinstance(expr, ir.AffineMulExpr) and isinstance(expr.rhs, ir.AffineConstantExpr):
-        return {d: c * expr.rhs.value for d, c in _coefficients(expr.lhs).items()}
+        return {d: c * expr.rhs.value for d, c in coefficients(expr.lhs).items()}
     return {}
 
 

@@ -1,0 +1,125 @@
+"""`bellrock.compile` as its users meet it: buffers, threads, structures, wrong calls."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+import bellrock
+from bellrock.errors import CallError
+from bellrock.runtime.threads import share_openmp
+
+share_openmp()
+import torch  # noqa: E402  (after OpenMP, as the product does)
+
+
+class Small(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = torch.nn.Linear(6, 5)
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        y = self.linear(x)
+        return {"linear": y, "sum": y.sum()}
+
+
+@pytest.fixture(scope="module")
+def model() -> Small:
+    return Small().eval()
+
+
+@pytest.fixture(scope="module")
+def compiled(model: Small) -> bellrock.CompiledModel:
+    return bellrock.compile(model, (torch.randn(4, 6),), use_cache=False)
+
+
+def test_it_returns_the_models_structure(model: Small, compiled: bellrock.CompiledModel) -> None:
+    x = torch.randn(4, 6)
+    with torch.no_grad():
+        expected = model(x)
+    found = compiled(x)
+    assert set(found) == {"linear", "sum"}
+    torch.testing.assert_close(found, expected)
+
+
+def test_it_sees_an_update_of_a_weight(model: Small, compiled: bellrock.CompiledModel) -> None:
+    x = torch.ones(4, 6)
+    before = compiled(x)["linear"]
+    with torch.no_grad():
+        model.linear.bias += 1
+    torch.testing.assert_close(compiled(x)["linear"], before + 1)
+
+
+def test_it_writes_to_the_buffers_it_is_given(compiled: bellrock.CompiledModel) -> None:
+    x = torch.randn(4, 6)
+    out = [torch.full(s.shape, float("nan")) for s in compiled.result_specs]
+    found = compiled(x, out=out)
+    assert found["linear"] is out[0]
+    assert torch.isfinite(out[0]).all()
+
+
+def test_arguments_are_not_copied_nor_changed(compiled: bellrock.CompiledModel) -> None:
+    x = torch.randn(4, 6)
+    kept = x.clone()
+    compiled(x)
+    assert torch.equal(x, kept)
+
+
+def test_numpy_arrays_come_back_as_numpy(compiled: bellrock.CompiledModel) -> None:
+    class Twice(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x * 2
+
+    twice = bellrock.compile(Twice(), (torch.zeros(3, 4),), use_cache=False)
+    x = np.arange(12, dtype=np.float32).reshape(3, 4)
+    found = twice(x)
+    assert isinstance(found, np.ndarray)
+    np.testing.assert_array_equal(found, x * 2)
+    np.testing.assert_array_equal(twice(x[:, ::-1].copy()), x[:, ::-1] * 2)
+    np.testing.assert_array_equal(twice(np.asfortranarray(x)), x * 2)
+
+
+def test_threads_may_call_at_once(model: Small, compiled: bellrock.CompiledModel) -> None:
+    inputs = [torch.randn(4, 6) for _ in range(64)]
+    with torch.no_grad():
+        expected = [model(x)["linear"] for x in inputs]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda x: compiled(x)["linear"], inputs))
+    for a, b in zip(found, expected, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (torch.randn(4, 7), r"got \(4, 7\); allowed: \(4, 6\)"),
+        (torch.randn(4, 6).double(), "float64|f64"),
+        ("text", "str"),
+    ],
+)
+def test_a_wrong_argument_is_explained(
+    compiled: bellrock.CompiledModel, bad: object, message: str
+) -> None:
+    with pytest.raises(CallError, match=message):
+        compiled(bad)
+
+
+def test_a_wrong_buffer_is_explained(compiled: bellrock.CompiledModel) -> None:
+    x = torch.randn(4, 6)
+    with pytest.raises(CallError, match="number of output buffers"):
+        compiled(x, out=[torch.empty(4, 5)])
+    with pytest.raises(CallError, match="not contiguous"):
+        compiled(x, out=[torch.empty(5, 4).T, torch.empty(())])
+
+
+def test_a_buffer_that_overlaps_an_argument_is_refused() -> None:
+    class Same(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x + 1
+
+    same = bellrock.compile(Same(), (torch.zeros(8),), use_cache=False)
+    x = torch.zeros(8)
+    with pytest.raises(CallError, match="overlaps"):
+        same(x, out=[x])
