@@ -51,7 +51,7 @@ OP_MATH = (
 ).split()
 """Names of the aten ops that compute in f32 when their inputs are f16 or bf16."""
 
-OP_MATH_WITH_NUMBERS = "add sub rsub mul div leaky_relu hardtanh threshold".split()
+OP_MATH_WITH_NUMBERS = "add sub rsub mul div fmod remainder leaky_relu hardtanh threshold".split()
 """Names of ops that do so when a Python number is among their operands, which would be
 rounded itself; between tensors, they round once as they are."""
 

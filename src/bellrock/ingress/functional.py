@@ -7,21 +7,11 @@ functionalisation), so that its door can be read off its signature.
 
 from __future__ import annotations
 
-import contextlib
-import warnings
-from collections.abc import Iterator
-
 import torch
 from torch.export import ExportedProgram
 from torch.fx import Node
 
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Silence PyTorch's warnings about its own internals, which a user can do nothing about."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+from bellrock.ingress.quiet import quiet
 
 
 def functionalised(program: ExportedProgram) -> ExportedProgram:

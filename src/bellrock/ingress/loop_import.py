@@ -7,13 +7,14 @@ condition; both miscompile. Here
 
 * a loop that counts in constant steps to a constant bound becomes a counted `prim.Loop`
   (then `scf.for`), and its counter is the loop's own induction variable;
-* any other loop stays a `prim.Loop` with a condition (then `scf.while`);
+* any other loop becomes `scf.while` at once;
 * `torch.cond` becomes `prim.If`.
 """
 
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ from typing import Any
 import torch
 from torch.fx import GraphModule, Node
 from torch_mlir import ir
+from torch_mlir.dialects import tensor
 from torch_mlir.extras import fx_importer
 from torch_mlir.extras.fx_importer import GraphNodeImporter
 
@@ -132,27 +134,22 @@ class LoopImporter(GraphNodeImporter):
         initial: list[ir.Value],
         outside: list[ir.Value],
     ) -> list[ir.Value]:
-        test = [self._cc.get_vtensor_type(torch.Size([]), torch.bool)]
-        (first,) = _call(condition, test, [*initial, *outside])
-        loop = ir.Operation.create(
-            "torch.prim.Loop",
-            results=types,
-            operands=[self._int(2**63 - 1), self._as_bool(self._opaque(first)), *initial],
-            regions=1,
-        )
-        block = ir.Block.create_at_start(loop.regions[0], [self._cc.torch_int_type, *types])
-        with ir.InsertionPoint(block):
-            _, *carried = block.arguments
+        """Emit `scf.while` itself, on builtin types, which no folding of torch's can change."""
+        start = [to_builtin(value) for value in initial]
+        kinds = [value.type for value in start]
+        loop = ir.Operation.create("scf.while", results=kinds, operands=start, regions=2)
+        before, after = (ir.Block.create_at_start(r, kinds) for r in loop.regions)
+        with ir.InsertionPoint(before):
+            carried = [from_builtin(v, t) for v, t in zip(before.arguments, types, strict=True)]
+            flag_type = [self._cc.get_vtensor_type(torch.Size([]), torch.bool)]
+            (flag,) = _call(condition, flag_type, [*carried, *outside])
+            again = tensor.ExtractOp(to_builtin(flag), []).result
+            ir.Operation.create("scf.condition", operands=[again, *before.arguments])
+        with ir.InsertionPoint(after):
+            carried = [from_builtin(v, t) for v, t in zip(after.arguments, types, strict=True)]
             results = _call(body, types, [*carried, *outside])
-            (again,) = _call(condition, test, [*results, *outside])
-            ir.Operation.create(
-                "torch.prim.Loop.condition", operands=[self._as_bool(again), *results]
-            )
-        return list(loop.results)
-
-    def _opaque(self, flag: ir.Value) -> ir.Value:
-        """Hide a flag from constant folding: a loop that folds to "true" loses its end."""
-        return flag
+            ir.Operation.create("scf.yield", operands=[to_builtin(r) for r in results])
+        return [from_builtin(v, t) for v, t in zip(loop.results, types, strict=True)]
 
     # Small things.
 
@@ -263,6 +260,25 @@ def _constant_of(value: Any) -> int | None:
 def _values(node: Node) -> Sequence[Any]:
     value = node.meta["val"]
     return value if isinstance(value, (tuple, list)) else (value,)
+
+
+def to_builtin(value: ir.Value) -> ir.Value:
+    """Cast from torch's types to MLIR's own."""
+    if str(value.type) == "!torch.int":
+        kind: ir.Type = ir.IntegerType.get_signless(64)
+        return ir.Operation.create("torch_c.to_i64", results=[kind], operands=[value]).result
+    match = re.fullmatch(r"!torch.vtensor<\[([\d,]*)\],(\w+)>", str(value.type))
+    assert match is not None, f"every tensor here is ranked and static, got {value.type}"
+    sizes = [int(size) for size in match[1].split(",") if size]
+    # Builtin tensors have no signs: torch's si64 is i64.
+    kind = ir.RankedTensorType.get(sizes, ir.Type.parse(match[2].removeprefix("s")))
+    return ir.Operation.create("torch_c.to_builtin_tensor", results=[kind], operands=[value]).result
+
+
+def from_builtin(value: ir.Value, kind: ir.Type) -> ir.Value:
+    """Cast from MLIR's own types to torch's."""
+    name = "from_i64" if str(kind) == "!torch.int" else "from_builtin_tensor"
+    return ir.Operation.create(f"torch_c.{name}", results=[kind], operands=[value]).result
 
 
 def _call(callee: str, types: Sequence[ir.Type], operands: Sequence[ir.Value]) -> list[ir.Value]:

@@ -34,7 +34,9 @@ def load_mlir(text: str, *, name: str, entry: str | None = None) -> Payload:
     check_toolchain()
     from torch_mlir import ir
 
-    with ir.Context(), ir.Location.unknown():
+    from bellrock.ingress.context import payload_context
+
+    with payload_context(), ir.Location.unknown():
         module = _parse(text, name)
         function = _entry(module, entry, name)
         symbol = ir.StringAttr(function.attributes["sym_name"]).value

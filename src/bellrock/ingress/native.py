@@ -5,12 +5,12 @@ and linalg ops between casts from and to torch's tensor types, which torch-mlir'
 leave alone. Worth it where the way through torch dialect ends in worse code:
 
 * `take_row`, `put_row`: one slice at a position known only at run time;
+* `depthwise`: a convolution of each channel by itself, in any number of dimensions;
 * `extremum`: a maximum or minimum over dimensions, without an argmax beside it.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -21,7 +21,7 @@ from torch.fx import Node
 from torch_mlir import ir
 from torch_mlir.dialects import arith, linalg, tensor
 
-from bellrock.ingress.loop_import import LoopImporter
+from bellrock.ingress.loop_import import LoopImporter, from_builtin, to_builtin
 
 
 @torch.library.custom_op("bellrock::take_row", mutates_args=())
@@ -57,6 +57,27 @@ def _(x: Tensor, dims: list[int], largest: bool) -> Tensor:
     return x.new_empty([size for i, size in enumerate(x.shape) if i not in dims])
 
 
+@torch.library.custom_op("bellrock::depthwise", mutates_args=())
+def depthwise(x: Tensor, weight: Tensor, stride: list[int], dilation: list[int]) -> Tensor:
+    """Convolve each channel `x[:, c]` with `weight[c]`; the result is f32 or wider."""
+    wide = torch.promote_types(x.dtype, torch.float32)
+    zeros = [0] * len(stride)
+    return torch.convolution(
+        x.to(wide), weight.to(wide).unsqueeze(1), None, stride, zeros, dilation, False, zeros,
+        x.shape[1],
+    )  # fmt: skip
+
+
+@depthwise.register_fake
+def _(x: Tensor, weight: Tensor, stride: list[int], dilation: list[int]) -> Tensor:
+    sizes = [
+        (x.shape[2 + i] - dilation[i] * (weight.shape[1 + i] - 1) - 1) // stride[i] + 1
+        for i in range(len(stride))
+    ]
+    wide = torch.promote_types(x.dtype, torch.float32)
+    return x.new_empty([*x.shape[:2], *sizes], dtype=wide)
+
+
 def _position(x: Tensor, step: Tensor, dim: int, reverse: bool) -> int:
     return x.shape[dim] - 1 - int(step) if reverse else int(step)
 
@@ -73,25 +94,11 @@ class Importer(LoopImporter):
             return
         with loc:
             arguments = [
-                _to_builtin(self._import_argument(loc, a)) if isinstance(a, Node) else a
+                to_builtin(self._import_argument(loc, a)) if isinstance(a, Node) else a
                 for a in node.args
             ]
-            result = ir.Operation.create(
-                "torch_c.from_builtin_tensor",
-                results=[self._value_type(node.meta["val"])],
-                operands=[emit(*arguments)],
-            ).result
-            self.bind_node_value(node, result)
-
-
-def _to_builtin(value: ir.Value) -> ir.Value:
-    """Cast from torch's tensor type to MLIR's."""
-    match = re.fullmatch(r"!torch.vtensor<\[([\d,]*)\],(\w+)>", str(value.type))
-    assert match is not None, f"every type here is ranked and static, got {value.type}"
-    sizes = [int(size) for size in match[1].split(",") if size]
-    # Builtin tensors have no signs: torch's si64 is i64.
-    kind = ir.RankedTensorType.get(sizes, ir.Type.parse(match[2].removeprefix("s")))
-    return ir.Operation.create("torch_c.to_builtin_tensor", results=[kind], operands=[value]).result
+            result = emit(*arguments)
+            self.bind_node_value(node, from_builtin(result, self._value_type(node.meta["val"])))
 
 
 def _shape(value: ir.Value) -> list[int]:
@@ -133,31 +140,87 @@ def _emit_extremum(x: ir.Value, dims: Sequence[int], largest: bool) -> ir.Value:
     shape, element = _shape(x), ir.RankedTensorType(x.type).element_type
     rank = len(shape)
     kept = [i for i in range(rank) if i not in dims]
-    empty = tensor.EmptyOp([shape[i] for i in kept], element).result
-    worst = arith.ConstantOp(element, _worst(element, largest)).result
-    start = linalg.fill(worst, outs=[empty])
-    maps = [
-        ir.AffineMap.get_identity(rank),
-        ir.AffineMap.get(rank, 0, [ir.AffineDimExpr.get(i) for i in kept]),
-    ]
-    kinds = ["reduction" if i in dims else "parallel" for i in range(rank)]
-    reduce = linalg.GenericOp(
-        result_tensors=[start.type],
+    d = [ir.AffineDimExpr.get(i) for i in range(rank)]
+    combine = _combine(element, largest)
+    return _accumulate(
         inputs=[x],
+        start=_filled([shape[i] for i in kept], _worst(element, largest)),
+        maps=[ir.AffineMap.get(rank, 0, d), ir.AffineMap.get(rank, 0, [d[i] for i in kept])],
+        reduced=dims,
+        body=lambda values: combine(*values).result,
+    )
+
+
+def _emit_depthwise(
+    x: ir.Value, weight: ir.Value, stride: Sequence[int], dilation: Sequence[int]
+) -> ir.Value:
+    shape, taps = _shape(x), _shape(weight)[1:]
+    count = len(taps)
+    sizes = [
+        (shape[2 + i] - dilation[i] * (taps[i] - 1) - 1) // stride[i] + 1 for i in range(count)
+    ]
+    rank = 2 + 2 * count
+    d = [ir.AffineDimExpr.get(i) for i in range(rank)]
+    window = [d[2 + i] * stride[i] + d[2 + count + i] * dilation[i] for i in range(count)]
+    wide = _wide(ir.RankedTensorType(x.type).element_type)
+    return _accumulate(
+        inputs=[x, weight],
+        start=_filled([*shape[:2], *sizes], ir.FloatAttr.get(wide, 0.0)),
+        maps=[
+            ir.AffineMap.get(rank, 0, [*d[:2], *window]),
+            ir.AffineMap.get(rank, 0, [d[1], *d[2 + count :]]),
+            ir.AffineMap.get(rank, 0, d[: 2 + count]),
+        ],
+        reduced=range(2 + count, rank),
+        body=lambda v: (
+            arith.AddFOp(
+                arith.MulFOp(_widened(v[0], wide), _widened(v[1], wide)).result, v[2]
+            ).result
+        ),
+    )
+
+
+def _accumulate(
+    *,
+    inputs: Sequence[ir.Value],
+    start: ir.Value,
+    maps: Sequence[ir.AffineMap],
+    reduced: Sequence[int],
+    body: Callable[[Sequence[ir.Value]], ir.Value],
+) -> ir.Value:
+    """Emit a `linalg.generic` that folds its inputs into `start`."""
+    kinds = ["reduction" if i in reduced else "parallel" for i in range(maps[0].n_dims)]
+    generic = linalg.GenericOp(
+        result_tensors=[start.type],
+        inputs=inputs,
         outputs=[start],
         indexing_maps=ir.ArrayAttr.get([ir.AffineMapAttr.get(m) for m in maps]),
         iterator_types=ir.ArrayAttr.get(
             [ir.Attribute.parse(f"#linalg.iterator_type<{kind}>") for kind in kinds]
         ),
     )
-    block = reduce.regions[0].blocks.append(element, element)
+    elements = [ir.RankedTensorType(v.type).element_type for v in (*inputs, start)]
+    block = generic.regions[0].blocks.append(*elements)
     with ir.InsertionPoint(block):
-        combine = _combine(element, largest)
-        linalg.YieldOp([combine(*block.arguments).result])
-    return reduce.result
+        linalg.YieldOp([body(list(block.arguments))])
+    return generic.result
 
 
-def _worst(element: ir.Type, largest: bool) -> ir.Attribute:
+def _filled(sizes: Sequence[int], value: ir.IntegerAttr | ir.FloatAttr) -> ir.Value:
+    element = value.type
+    empty = tensor.EmptyOp(sizes, element).result
+    return linalg.fill(arith.ConstantOp(element, value).result, outs=[empty])
+
+
+def _wide(element: ir.Type) -> ir.Type:
+    return ir.F32Type.get() if isinstance(element, ir.BF16Type | ir.F16Type) else element
+
+
+def _widened(value: ir.Value, wide: ir.Type) -> ir.Value:
+    return value if value.type == wide else arith.ExtFOp(wide, value).result
+
+
+def _worst(element: ir.Type, largest: bool) -> ir.IntegerAttr | ir.FloatAttr:
     if isinstance(element, ir.IntegerType):
         top = 2 ** (element.width - 1)
         signless = -top if largest else top - 1
@@ -177,4 +240,5 @@ _EMITTERS: Mapping[OpOverload, Callable[..., ir.Value]] = {
     torch.ops.bellrock.take_row.default: _emit_take_row,
     torch.ops.bellrock.put_row.default: _emit_put_row,
     torch.ops.bellrock.extremum.default: _emit_extremum,
+    torch.ops.bellrock.depthwise.default: _emit_depthwise,
 }

@@ -18,9 +18,16 @@ _FRAME = re.compile(r'File "([^"]+)", line (\d+)')
 
 
 def where(node: Node) -> str | None:
-    """Return the place in the model's source that made a node, or None if not recorded."""
-    frames = _FRAME.findall(node.meta.get("stack_trace") or "")
-    return _innermost([(file, int(line)) for file, line in frames])
+    """Return the place in the model's source that made a node, or None if not recorded.
+
+    For an op inside one of PyTorch's own modules, that is the module's path in the model.
+    """
+    frames = [(f, int(line)) for f, line in _FRAME.findall(node.meta.get("stack_trace") or "")]
+    modules = list((node.meta.get("nn_module_stack") or {}).values())
+    if modules and modules[-1][0] and all(_installed(file) for file, _ in frames):
+        path, kind = modules[-1]
+        return f"module {path} ({kind if isinstance(kind, str) else kind.__qualname__})"
+    return _innermost(frames)
 
 
 def raised_at(error: BaseException) -> str | None:

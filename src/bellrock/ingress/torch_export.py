@@ -21,8 +21,9 @@ from bellrock.errors import BellrockError, ImportFailedError
 from bellrock.ingress.door import Door, read_door
 from bellrock.ingress.draws import Draw, take_draws
 from bellrock.ingress.fingerprint import fingerprint_program
-from bellrock.ingress.functional import functionalised, quiet
+from bellrock.ingress.functional import functionalised
 from bellrock.ingress.loops import KeepRecurrent
+from bellrock.ingress.quiet import quiet
 from bellrock.ingress.source import raised_at
 from bellrock.ingress.torch_module import prepare_module
 from bellrock.payload.payload import Payload

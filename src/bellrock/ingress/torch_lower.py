@@ -24,17 +24,18 @@ from torch.export.graph_signature import (
 )
 from torch.fx import Node
 from torch_mlir import ir
-from torch_mlir.dialects import torch as torch_dialect
 from torch_mlir.extras.fx_importer import FxImporter
 from torch_mlir.passmanager import PassManager
 
-from bellrock.errors import ImportFailedError
+from bellrock.errors import BellrockError, ImportFailedError
+from bellrock.ingress.context import payload_context
 from bellrock.ingress.decompositions import decomposition_table
 from bellrock.ingress.door import Door, mutations
 from bellrock.ingress.draws import DRAWN
-from bellrock.ingress.functional import quiet
 from bellrock.ingress.native import Importer
-from bellrock.ingress.source import where
+from bellrock.ingress.quiet import quiet
+from bellrock.ingress.simplify import drop_unused_positions
+from bellrock.ingress.source import place, where
 from bellrock.ingress.tidy import tidy
 from bellrock.payload.spec import Role
 
@@ -60,17 +61,21 @@ def lower_program(program: ExportedProgram, door: Door, seconds: MutableMapping[
         ImportFailedError: an op has no lowering.
     """
     started = time.perf_counter()
-    with torch.no_grad(), quiet():
-        program = program.run_decompositions(dict(decomposition_table()))
+    program = _decomposed(program)
+    drop_unused_positions(program)
     _lift(program, door)
     seconds["decompose"] = time.perf_counter() - started
 
     started = time.perf_counter()
-    context = ir.Context()
-    torch_dialect.register_dialect(context)
-    _load_casts(context)
-    importer = FxImporter(context=context, graph_node_importer_cls=Importer)
-    importer.import_program(program, func_name="main")
+    importer = FxImporter(context=payload_context(), graph_node_importer_cls=Importer)
+    try:
+        importer.import_program(program, func_name="main")
+    except NotImplementedError as error:
+        raise ImportFailedError(
+            "torch-mlir could not import the model",
+            got=" ".join(str(error).split())[:300],
+            hint="rewrite the part that it names with other PyTorch ops",
+        ) from error
     module = importer.module
     _check_known(module, program)
     seconds["import"] = time.perf_counter() - started
@@ -86,6 +91,23 @@ def lower_program(program: ExportedProgram, door: Door, seconds: MutableMapping[
     text = str(module)
     seconds["lower"] = time.perf_counter() - started
     return text
+
+
+def _decomposed(program: ExportedProgram) -> ExportedProgram:
+    try:
+        with torch.no_grad(), quiet():
+            return program.run_decompositions({**decomposition_table()})
+    except BellrockError:
+        raise
+    except Exception as error:  # whatever a decomposition of PyTorch's raises
+        op = re.search(r"While executing .*?target=(?:torch\.ops\.)?([\w.]+)", str(error))
+        frames = re.findall(r'File "([^"]+)", line (\d+)', str(error))
+        raise ImportFailedError(
+            f"PyTorch op {op[1] if op else '(unknown)'!r} could not be decomposed",
+            got=f"{type(error).__name__}: {str(error).splitlines()[0]}",
+            where=place(frames[-1][0], int(frames[-1][1])) if frames else None,
+            hint="write it with other PyTorch ops",
+        ) from error
 
 
 def _lift(program: ExportedProgram, door: Door) -> None:
@@ -110,6 +132,8 @@ def _lift(program: ExportedProgram, door: Door) -> None:
             lifted.append(_user_input(drawn.get(index) or _placeholder(program, spec.name)))
         else:
             lifted.append(_user_input(nodes[by_target.pop(spec.name).arg.name]))
+    for name in door.folded:
+        _fold(nodes[by_target.pop(name).arg.name], door.folded[name])
     rest = list(by_target.values())
     results = [s for s in old.output_specs if s.kind is OutputKind.USER_OUTPUT]
     results = [s for s in results if isinstance(s.arg, TensorArgument)]
@@ -117,6 +141,20 @@ def _lift(program: ExportedProgram, door: Door) -> None:
     program._graph_signature = ExportGraphSignature(
         input_specs=[*rest, *fixed, *lifted], output_specs=[*results, *written]
     )
+
+
+def _fold(node: Node, value: torch.Tensor) -> None:
+    """Put a constant of one element in place of its placeholder."""
+    graph = node.graph
+    with graph.inserting_after(node):
+        number = graph.call_function(
+            torch.ops.aten.full.default,
+            (list(value.shape), value.item()),
+            {"dtype": value.dtype, "pin_memory": False},
+        )
+    number.meta = {**node.meta}
+    node.replace_all_uses_with(number)
+    graph.erase_node(node)
 
 
 def _user_input(node: Node) -> InputSpec:
@@ -142,49 +180,72 @@ def _placeholder(program: ExportedProgram, name: str) -> Node:
         return program.graph.placeholder(name)
 
 
-def _load_casts(context: ir.Context) -> None:
-    """Load `torch_c`, which has no registration of its own but comes with this pass."""
-    with context, ir.Location.unknown():
-        empty = ir.Module.create()
-        PassManager.parse("builtin.module(func.func(convert-torch-to-linalg))").run(empty.operation)
-
-
 def _check_known(module: ir.Module, program: ExportedProgram) -> None:
     """Reject ops that torch-mlir has no name for; it would only say "illegal"."""
-    unknown: list[str] = []
+    for op in _ops(module, "torch.operator"):
+        name = ir.StringAttr(op.attributes["name"]).value
+        raise _unsupported(name.removeprefix("torch."), program)
+
+
+def _ops(module: ir.Module, prefix: str) -> list[ir.Operation]:
+    found: list[ir.Operation] = []
 
     def visit(op: ir.Operation) -> ir.WalkResult:
-        if op.name == "torch.operator":
-            unknown.append(ir.StringAttr(op.attributes["name"]).value)
+        if op.name.startswith(prefix):
+            found.append(op)
         return ir.WalkResult.ADVANCE
 
     module.operation.walk(visit)
-    if unknown:
-        raise _unsupported(unknown[0], program)
+    return found
 
 
 def _run(module: ir.Module, pipeline: str, program: ExportedProgram) -> None:
-    try:
-        with module.context as context:
-            # Passes can emit errors without failing, and crash later.
-            context.emit_error_diagnostics = True
+    said: list[tuple[str, str]] = []
+
+    def hear(diagnostic: ir.Diagnostic) -> bool:
+        said.append((diagnostic.message, str(diagnostic.location)))
+        return True
+
+    with module.context as context:
+        # Without this, errors reach the handler only if the pass fails as well.
+        context.emit_error_diagnostics = True
+        handler = context.attach_diagnostic_handler(hear)
+        try:
             PassManager.parse(pipeline).run(module.operation)
-    except ir.MLIRError as error:
-        messages = [d.message for d in error.error_diagnostics]
-        for message in messages:
-            named = re.search(r"'(torch\.[\w.]+)'", message)
-            if named is not None:
-                raise _unsupported(named[1], program) from error
-        raise ImportFailedError(
-            "torch-mlir could not lower the model",
-            got=messages[0] if messages else str(error),
-            hint="report it with the model",
-        ) from error
+        except ir.MLIRError as error:
+            raise _failure(said, module, program) from error
+        finally:
+            handler.detach()
+    if said:
+        # Passes can report an error without failing; what they leave behind is not sound.
+        raise _failure(said, module, program)
 
 
-def _unsupported(name: str, program: ExportedProgram) -> ImportFailedError:
-    """Return the error for a torch-dialect op such as `torch.aten.foo.int`."""
-    short = name.removeprefix("torch.")
+def _failure(
+    said: list[tuple[str, str]], module: ir.Module, program: ExportedProgram
+) -> ImportFailedError:
+    """Return the error for what MLIR's passes said: (message, location), in order."""
+    for message, _ in said:
+        named = re.search(r"'torch\.((?:aten|prims?|torchvision)\.[\w.]+)'", message)
+        if named is not None:
+            return _unsupported(named[1], program)
+    if said and "legalize operation 'torch.constant" in said[0][0]:
+        # The constant is innocent: an op that uses it was left over.
+        left = _ops(module, "torch.aten.") or _ops(module, "torch.prim")
+        if left:
+            return _unsupported(left[0].name.removeprefix("torch."), program)
+    message, location = said[0] if said else ("its passes failed without a message", "")
+    file = re.search(r'"([^"]+\.py)":(\d+)', location)
+    return ImportFailedError(
+        "torch-mlir could not lower the model",
+        got=" ".join(message.split())[:300],
+        where=place(file[1], int(file[2])) if file is not None else None,
+        hint="rewrite the line that it names with other PyTorch ops",
+    )
+
+
+def _unsupported(short: str, program: ExportedProgram) -> ImportFailedError:
+    """Return the error for an op such as `aten.foo.int`."""
     users = [n for n in _all_nodes(program) if _is_op(n, short)]
     return ImportFailedError(
         f"PyTorch op {short!r} cannot be expressed: torch-mlir has no lowering for it",

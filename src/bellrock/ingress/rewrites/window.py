@@ -1,0 +1,113 @@
+"""Pooling and convolution.
+
+Flows in: tensors with or without a batch dimension. Flows out: pools in the one form that
+torch-mlir lowers, and those convolutions by way of others that it does not lower itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._ops import OpOverload
+from torch.utils import _pytree as pytree
+
+aten = torch.ops.aten
+
+
+def adaptive_average(x: Tensor, size: list[int]) -> Tensor:
+    """An average over windows of one size, where the sizes divide; PyTorch's restrides."""
+    spatial = list(range(x.dim() - len(size), x.dim()))
+    if all(s == 1 for s in size):
+        return aten.mean.dim(x, spatial, True)
+    if any(x.shape[d] % s for d, s in zip(spatial, size, strict=True)):
+        return NotImplemented
+    window = [x.shape[d] // s for d, s in zip(spatial, size, strict=True)]
+    pools = {1: aten.avg_pool1d, 2: aten.avg_pool2d, 3: aten.avg_pool3d}
+    return pools[len(size)](x, window, window)
+
+
+def _batched(op: OpOverload, rank: int) -> Callable[..., Any]:
+    """Return a pool that gives an input without a batch dimension one of size 1."""
+
+    def pool(x: Tensor, *args: Any, **kwargs: Any) -> Any:
+        if x.dim() != rank + 1:
+            return NotImplemented
+        return pytree.tree_map(lambda y: y.squeeze(0), op(x.unsqueeze(0), *args, **kwargs))
+
+    return pool
+
+
+def convolution(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: list[int],
+    padding: list[int],
+    dilation: list[int],
+    transposed: bool,
+    output_padding: list[int],
+    groups: int,
+) -> Tensor:
+    """Filters of one channel each, where torch-mlir lowers none: in 3-D, and transposed."""
+    if groups == 1 or weight.shape[1] != 1 or x.shape[1] != groups:
+        return NotImplemented
+    if transposed and weight.shape[0] == groups:
+        x, weight, padding = _untransposed(x, weight, stride, padding, dilation, output_padding)
+        ones = [1] * len(stride)
+        return aten.convolution(
+            x, weight, bias, ones, padding, dilation, False, [0] * len(stride), groups
+        )
+    if transposed or x.dim() != 5 or weight.shape[0] != groups:
+        return NotImplemented
+    x = aten.constant_pad_nd(x, [p for p in reversed(padding) for _ in range(2)])
+    y = torch.ops.bellrock.depthwise(x, weight.squeeze(1), stride, dilation)
+    if bias is not None:
+        y = y + bias.reshape([1, -1, 1, 1, 1])
+    return y.to(x.dtype)
+
+
+def _untransposed(
+    x: Tensor,
+    weight: Tensor,
+    stride: list[int],
+    padding: list[int],
+    dilation: list[int],
+    output_padding: list[int],
+) -> tuple[Tensor, Tensor, list[int]]:
+    """Return input, weight and padding of the convolution that a transposed one is.
+
+    The input has zeros between its elements, and around them what padding may not be
+    (uneven, or negative); the weight is reversed.
+    """
+    around: list[int] = []
+    for i, step in enumerate(stride):
+        dim = 2 + i
+        if step > 1:
+            size = (x.shape[dim] - 1) * step + 1
+            spread = x.new_zeros([*x.shape[:dim], size, *x.shape[dim + 1 :]])
+            x = aten.slice_scatter(spread, x, dim, 0, size, step)
+        low = dilation[i] * (weight.shape[dim] - 1) - padding[i]
+        around = [low, low + output_padding[i], *around]
+    spatial = list(range(2, x.dim()))
+    return aten.constant_pad_nd(x, around), aten.flip(weight, spatial), [0] * len(stride)
+
+
+REWRITES: Mapping[OpOverload, Callable[..., Any]] = {
+    aten.convolution.default: convolution,
+    aten.max_pool1d.default: _batched(aten.max_pool1d.default, 1),
+    aten.max_pool2d.default: _batched(aten.max_pool2d.default, 2),
+    aten.max_pool3d.default: _batched(aten.max_pool3d.default, 3),
+    aten.avg_pool1d.default: _batched(aten.avg_pool1d.default, 1),
+    aten.avg_pool2d.default: _batched(aten.avg_pool2d.default, 2),
+    aten.avg_pool3d.default: _batched(aten.avg_pool3d.default, 3),
+    aten.max_pool2d_with_indices.default: _batched(aten.max_pool2d_with_indices.default, 2),
+    aten.max_pool3d_with_indices.default: _batched(aten.max_pool3d_with_indices.default, 3),
+    aten.adaptive_avg_pool1d.default: adaptive_average,
+    aten.adaptive_avg_pool2d.default: adaptive_average,
+    aten.adaptive_avg_pool3d.default: adaptive_average,
+    aten._adaptive_avg_pool2d.default: adaptive_average,
+    aten._adaptive_avg_pool3d.default: adaptive_average,
+}
