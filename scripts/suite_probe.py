@@ -17,6 +17,8 @@ from pathlib import Path
 
 import torch
 from torch._guards import detect_fake_mode
+from torch._subclasses.fake_tensor import FakeTensor
+from torch.func import functional_call
 from torch.nn.modules.conv import _ConvNd
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -135,13 +137,17 @@ def probe(path: Path, overrides: Mapping[str, Value]) -> Cost:
     try:
         instance = load_problem(path, overrides).build(fake=True)
         inputs = [leaf for leaf in tree_leaves(instance.inputs) if isinstance(leaf, torch.Tensor)]
-        state = [*instance.model.parameters(), *instance.model.buffers()]
-        mode = detect_fake_mode([*inputs, *state])
+        model, mode = instance.model, detect_fake_mode(inputs)
         assert mode is not None
         mode.allow_non_fake_inputs = True
-        counter, live = _counter(), _LiveStorage([*inputs, *state])
+        # A constructor that reads values makes a real model; count its tensors once, as fakes.
+        state: dict[str, torch.Tensor] = {
+            name: tensor if isinstance(tensor, FakeTensor) else mode.from_tensor(tensor)
+            for name, tensor in (*model.named_parameters(), *model.named_buffers())
+        }
+        counter, live = _counter(), _LiveStorage([*inputs, *state.values()])
         with torch.no_grad(), mode, live, counter:
-            results = instance.model(*instance.inputs)
+            results = functional_call(model, state, tuple(instance.inputs))
     except Exception as error:  # whatever the model raises says that the sizes do not fit
         raise InvalidSizesError(f"{type(error).__name__}: {error}") from error
     for leaf in tree_leaves(results):
