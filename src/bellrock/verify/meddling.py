@@ -36,10 +36,10 @@ class NarrowMode(WideMode):
     ) -> Any:
         """Run one op and round what it returns."""
         out = func(*args, **kwargs)
-        if op_name(func) in EXACT or not isinstance(out, torch.Tensor):
-            return out
-        if out.is_floating_point():
-            out.copy_(self.narrowed(out))
+        if op_name(func) not in EXACT:
+            for result in [out] if isinstance(out, torch.Tensor) else out or ():
+                if isinstance(result, torch.Tensor) and result.is_floating_point():
+                    result.copy_(self.narrowed(result))
         return out
 
     def narrowed(self, tensor: torch.Tensor) -> torch.Tensor:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import torch
 
 from bellrock.errors import BellrockError
-from bellrock.payload import DType, TensorSpec
+from bellrock.payload import DType
 from bellrock.verify import quantiles
 from bellrock.verify.budget import FALSE_ALARM, Budget
 from bellrock.verify.compare import (
@@ -24,7 +24,7 @@ from bellrock.verify.compare import (
     tails_of,
 )
 from bellrock.verify.noise import NoiseMode
-from bellrock.verify.reference import Reference, ReferenceResult
+from bellrock.verify.reference import Reference, ReferenceResult, Written
 from bellrock.verify.rounding import INDEXING, INDICES, JUMPS
 from bellrock.verify.sampling import NoiseStatistics
 from bellrock.verify.scale import scale_of
@@ -55,8 +55,9 @@ class Expectation:
     """Elements of each output that rounding may decide."""
     dtypes: list[torch.dtype]
     """What each output must have."""
-    inputs_changed: bool
-    random_ops: frozenset[str] = frozenset()
+    written: Written
+    """What the references after the output's own are."""
+    random_ops: frozenset[str]
 
     def right(self) -> list[torch.Tensor]:
         """Return the right answer: the reference rounded to the outputs' dtypes."""
@@ -93,8 +94,8 @@ class Oracle:
 
     reference: Reference
     dtype: DType
-    specs: tuple[TensorSpec, ...]
     dtypes: list[torch.dtype]
+    """Of the output's tensors."""
     seed: int
     _independent: list[dict[str, float]] | None = field(default=None)
     _tails: list[dict[str, float]] = field(default_factory=list)
@@ -131,11 +132,14 @@ class Oracle:
     def _with_budgets(
         self, inputs: tuple[object, ...], distribution: str, seed: int, result: ReferenceResult
     ) -> Expectation:
+        written = self.reference.written or Written()
+        values = written.values(self.reference.model, inputs)
+        dtypes = [*self.dtypes, *(value.dtype for value in values)]
         statistics = [
-            NoiseStatistics(reference=t, roundoff=self._roundoff(n), scale=scale_of(t))
+            NoiseStatistics(reference=t, roundoff=torch.finfo(d).eps / 2, scale=scale_of(t))
             if t.is_floating_point() and t.numel()
             else None
-            for n, t in enumerate(result.outputs)
+            for t, d in zip(result.outputs, dtypes, strict=True)
         ]
         flips, jumping = self._sample(inputs, seed, result, statistics)
         budgets = [None if s is None else s.finish() for s in statistics]
@@ -148,12 +152,9 @@ class Oracle:
             jumps = self._allowed_jumps(inputs, seed, result, budgets, flips)
         return Expectation(
             distribution=distribution, inputs=inputs, seed=seed, references=result.outputs,
-            budgets=budgets, jumps=jumps, dtypes=self.dtypes,
-            inputs_changed=result.inputs_changed, random_ops=result.random_ops,
+            budgets=budgets, jumps=jumps, dtypes=dtypes, written=written,
+            random_ops=result.random_ops,
         )  # fmt: skip
-
-    def _roundoff(self, number: int) -> float:
-        return torch.finfo(self.dtypes[number]).eps / 2
 
     def _sample(
         self, inputs: tuple[object, ...], seed: int, result: ReferenceResult,

@@ -8,13 +8,15 @@ buffers, or a change of what it should only read.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
 from torch.utils import _pytree as pytree
 
 from bellrock.payload import TensorSpec
-from bellrock.verify.reference import State, flat_tensors, ordered_results
+from bellrock.verify.reference import Written, flat_tensors
+from bellrock.verify.state import State, version_of
 from bellrock.verify.verdict import Candidate, Subject
 
 _FENCE = 64
@@ -48,14 +50,52 @@ def checksum(tensors: list[torch.Tensor]) -> tuple[int, ...]:
     return tuple(sums)
 
 
+def observe(
+    call: Callable[..., object], model: torch.nn.Module, inputs: tuple[object, ...], *,
+    written: Written, seed: int,
+) -> tuple[object, list[torch.Tensor]]:  # fmt: skip
+    """Call something that stands for a model, and put back what it wrote.
+
+    Returns:
+        Its output, and the values of what the model writes beside it.
+    """
+    if written.inputs:
+        inputs = pytree.tree_map_only(torch.Tensor, torch.clone, inputs)
+    state = State.of(model)
+    torch.manual_seed(seed)
+    try:
+        with torch.no_grad():
+            output = call(*inputs)
+        values = [tensor.detach().clone() for tensor in written.values(model, inputs)]
+        if written.state or written.inputs:  # the output may be what will be put back
+            output = pytree.tree_map_only(torch.Tensor, torch.clone, output)
+    finally:
+        state.restore()
+    return output, values
+
+
+def discover(
+    model: torch.nn.Module, inputs: tuple[object, ...], *, seed: int
+) -> tuple[object, Written]:
+    """Run a model once; return its output, and what it writes beside it."""
+    tensors, state = flat_tensors(inputs), State.of(model)
+    before = [version_of(tensor) for tensor in tensors]
+    torch.manual_seed(seed)
+    try:
+        with torch.no_grad():
+            output = model(*inputs)
+        written = Written.since(state, tensors, before)
+    finally:
+        state.restore()
+    return output, written
+
+
 @dataclass(kw_only=True, slots=True)
 class Program:
     """A candidate, with buffers for its results."""
 
     candidate: Candidate
     subject: Subject
-    dtypes: list[torch.dtype]
-    """What the model's results have; the candidate's must equal them."""
     _whole: list[torch.Tensor] = field(default_factory=list)
     _runs: int = 0
 
@@ -65,70 +105,43 @@ class Program:
         return self.candidate.result_specs
 
     def run_into_buffers(
-        self, inputs: tuple[object, ...], *, seed: int, may_change_inputs: bool
+        self, inputs: tuple[object, ...], *, written: Written, seed: int
     ) -> list[torch.Tensor]:
-        """Run with `out=`, and return views of the buffers.
+        """Run with `out=`, and return views of the buffers, then what was written.
 
         Raises:
             Violation: the candidate wrote where it should not.
         """
         buffers = self._poisoned()
         before = checksum(flat_tensors(inputs))
-        self._call(inputs, seed, buffers)
-        if not may_change_inputs and before != checksum(flat_tensors(inputs)):
+        _, values = observe(
+            lambda *given: self.candidate(*given, out=buffers),
+            self.subject.model, inputs, written=written, seed=seed,
+        )  # fmt: skip
+        if before != checksum(flat_tensors(inputs)):
             raise Violation("it changed its inputs, and the model does not")
         for number, (whole, spec) in enumerate(zip(self._whole, self.specs, strict=True)):
             self._check_fence(whole, number, spec)
-        return buffers
+        return [*buffers, *values]
 
     def run_freely(
-        self, inputs: tuple[object, ...], *, seed: int, like: object
+        self, inputs: tuple[object, ...], *, written: Written, seed: int, like: object
     ) -> list[torch.Tensor]:
         """Run without `out=`, check the structure of the output, and return its tensors.
 
         Raises:
             Violation: the structure is not that of `like`, the model's own output.
         """
-        state = State.of(self.subject.model)
-        torch.manual_seed(seed)
-        with torch.no_grad():
-            output = self.candidate(*inputs)
+        output, values = observe(
+            self.candidate, self.subject.model, inputs, written=written, seed=seed
+        )
         mine, wanted = pytree.tree_structure(output), pytree.tree_structure(like)
         if mine != wanted:
             raise Violation(f"its output has the structure {mine}, the model's has {wanted}")
         for got, leaf in zip(pytree.tree_leaves(output), pytree.tree_leaves(like), strict=True):
             if not isinstance(leaf, torch.Tensor) and got != leaf:
                 raise Violation(f"its output holds {got!r} where the model's holds {leaf!r}")
-        results = [t.clone() for t in ordered_results(output, self.subject.model, self.specs)]
-        state.restore()
-        return results
-
-    def check_types(self, results: list[torch.Tensor], references: list[torch.Tensor]) -> None:
-        """Check shapes and dtypes.
-
-        Raises:
-            Violation: one differs from the model's.
-        """
-        for number, (got, wanted) in enumerate(zip(results, references, strict=True)):
-            if got.shape != wanted.shape:
-                raise Violation(
-                    f"its output {number} has the shape {tuple(got.shape)}, "
-                    f"the model's has {tuple(wanted.shape)}"
-                )
-            if got.dtype != self.dtypes[number]:
-                raise Violation(
-                    f"its output {number} has the dtype {got.dtype}, "
-                    f"the model's has {self.dtypes[number]}"
-                )
-
-    def _call(
-        self, inputs: tuple[object, ...], seed: int, buffers: list[torch.Tensor]
-    ) -> None:
-        state = State.of(self.subject.model)
-        torch.manual_seed(seed)
-        with torch.no_grad():
-            self.candidate(*inputs, out=buffers)
-        state.restore()
+        return [*flat_tensors(output), *values]
 
     def _poisoned(self) -> list[torch.Tensor]:
         if not self._whole:
@@ -150,3 +163,19 @@ class Program:
         poison(wanted, number=self._runs - 1)
         if not torch.equal(fences.view(torch.uint8), wanted.view(torch.uint8)):
             raise Violation(f"it wrote outside the buffer of output {number}")
+
+
+def check_types(
+    results: list[torch.Tensor], references: list[torch.Tensor], dtypes: list[torch.dtype]
+) -> None:
+    """Check shapes and dtypes against the model's.
+
+    Raises:
+        Violation: one differs.
+    """
+    for number, (got, wanted, dtype) in enumerate(zip(results, references, dtypes, strict=True)):
+        for what, mine, theirs in (
+            ("shape", tuple(got.shape), tuple(wanted.shape)), ("dtype", got.dtype, dtype),
+        ):  # fmt: skip
+            if mine != theirs:
+                raise Violation(f"its output {number} has the {what} {mine}, the model's {theirs}")

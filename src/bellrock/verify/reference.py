@@ -19,7 +19,7 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from bellrock.errors import BellrockError, VerifyError
-from bellrock.payload import Role, TensorSpec
+from bellrock.verify.state import State, tensors_named, version_of
 
 _aten = torch.ops.aten
 _NARROW = (torch.float32, torch.float16, torch.bfloat16)
@@ -152,33 +152,32 @@ def flat_tensors(output: object) -> list[torch.Tensor]:
     return [leaf for leaf in pytree.tree_leaves(output) if isinstance(leaf, torch.Tensor)]
 
 
-def _versions(tensors: list[torch.Tensor]) -> list[int]:
-    """Return how often each tensor was written to."""
-    return [tensor._version for tensor in tensors]  # noqa: SLF001 - there is no public name
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Written:
+    """What a run of the model writes beside its output."""
 
-
-@dataclass(kw_only=True, slots=True)
-class State:
-    """Saved values of everything a forward pass may change, to be put back after a run."""
-
-    saved: list[tuple[torch.Tensor, torch.Tensor]] = field(default_factory=list)
+    state: tuple[str, ...] = ()
+    """Names of buffers and other tensors of the model."""
+    inputs: tuple[int, ...] = ()
+    """Numbers among the input tensors."""
 
     @classmethod
-    def of(cls, model: torch.nn.Module) -> State:
-        """Save the model's buffers and plain tensor attributes (not its parameters)."""
-        seen: dict[int, torch.Tensor] = {}
-        for module in model.modules():
-            for tensor in _tensors_in(vars(module), depth=3):
-                if not isinstance(tensor, torch.nn.Parameter):
-                    seen[id(tensor)] = tensor
-        return cls(saved=[(tensor, tensor.detach().clone()) for tensor in seen.values()])
+    def since(cls, state: State, inputs: list[torch.Tensor], versions: list[int]) -> Written:
+        """Return what was written since a state was saved and versions were noted."""
+        changed = [n for n, t in enumerate(inputs) if version_of(t) != versions[n]]
+        return cls(state=state.written(), inputs=tuple(changed))
 
-    def restore(self) -> None:
-        """Put the saved values back, touching only what has changed."""
-        with torch.no_grad():
-            for tensor, value in self.saved:
-                if not torch.equal(tensor, value):
-                    tensor.copy_(value)
+    def values(
+        self, model: torch.nn.Module, inputs: tuple[object, ...]
+    ) -> list[torch.Tensor]:
+        """Return what was written, after a run."""
+        tensors = flat_tensors(inputs)
+        return [*tensors_named(model, self.state), *(tensors[n] for n in self.inputs)]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What each is called in messages."""
+        return (*self.state, *(f"input {n}" for n in self.inputs))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -186,11 +185,9 @@ class ReferenceResult:
     """One run of the reference."""
 
     outputs: list[torch.Tensor]
-    """In the order of the result specifications; floats in the wide format."""
+    """The tensors of the output, then what was written; floats in the wide format."""
     random_ops: frozenset[str]
     """Ops that drew random numbers."""
-    inputs_changed: bool
-    """Whether the model wrote into its inputs."""
 
 
 @contextlib.contextmanager
@@ -214,9 +211,10 @@ class Reference:
 
     model: torch.nn.Module
     dtype: torch.dtype
-    specs: tuple[TensorSpec, ...]
     width: torch.dtype = torch.float64
     fallbacks: list[str] = field(default_factory=list)
+    written: Written | None = None
+    """What a run writes; known after the first."""
 
     def run(self, inputs: tuple[object, ...], *, seed: int) -> ReferenceResult:
         """Run the model on inputs in the tested dtype, in the widest format that works.
@@ -255,46 +253,14 @@ class Reference:
         """Run a fresh wide copy of the model under a dispatch mode."""
         model = widened_model(self.model, self.width)
         wide = widened(inputs, self.width)
-        tensors = flat_tensors(wide)
-        before = _versions(tensors)
+        tensors, state = flat_tensors(wide), State.of(model) if self.written is None else State()
+        before = [version_of(tensor) for tensor in tensors]
         with plain_pytorch(self.width, seed), mode:
             output = model(*wide)
+        if self.written is None:
+            self.written = Written.since(state, tensors, before)
+        results = [*flat_tensors(output), *self.written.values(model, wide)]
         return ReferenceResult(
-            outputs=ordered_results(output, model, self.specs),
+            outputs=[tensor.detach() for tensor in results],
             random_ops=frozenset(mode.random_ops),
-            inputs_changed=before != _versions(tensors),
         )
-
-
-def ordered_results(
-    output: object, model: torch.nn.Module, specs: tuple[TensorSpec, ...]
-) -> list[torch.Tensor]:
-    """Return the tensors that the result specifications name, from an output and a model.
-
-    Raises:
-        VerifyError: there are fewer or more tensors in the output than specified results.
-    """
-    found = flat_tensors(output)
-    results: list[torch.Tensor] = []
-    queue = iter(found)
-    wanted = sum(spec.role != Role.MUTATION for spec in specs)
-    if wanted != len(found):
-        raise VerifyError(
-            "the candidate's results are not the model's", got=f"{wanted} result tensors",
-            allowed=f"{len(found)}, as the model returns",
-        )  # fmt: skip
-    for spec in specs:
-        results.append(
-            _attribute(model, spec.name) if spec.role == Role.MUTATION else next(queue)
-        )
-    return [tensor.detach() for tensor in results]
-
-
-def _attribute(model: torch.nn.Module, name: str) -> torch.Tensor:
-    """Return a buffer, or a tensor that is a plain attribute, by its dotted name."""
-    value: object = model
-    for part in name.split("."):
-        value = getattr(value, part, None)
-    if not isinstance(value, torch.Tensor):
-        raise VerifyError("a result of the candidate is no tensor of the model", got=name)
-    return value

@@ -122,6 +122,13 @@ def _positive_sum(call: Call) -> Rounding:
     return Rounding(relative=factor * ACCUMULATOR_ROUNDOFF)
 
 
+def _picked_sum(call: Call) -> Rounding:
+    """A sum of one term for each target, whatever the number of classes."""
+    length = max(1.0, call.args[1].numel() / max(1, call.out.numel()))
+    factor = math.sqrt(length / 3) + APPROXIMATION_ROUNDOFFS
+    return Rounding(relative=factor * ACCUMULATOR_ROUNDOFF)
+
+
 def _any_reduction(call: Call) -> Rounding:
     """An op without a rule of its own: a sum over as many terms as the sizes suggest."""
     factor = ACCUMULATOR_ROUNDOFF * (math.sqrt(call.ratio()) + APPROXIMATION_ROUNDOFFS)
@@ -275,8 +282,9 @@ RULES: dict[str, Rule] = {
     **_from_names("avg_pool1d avg_pool2d avg_pool3d", _average_pool),
     **_from_names("_adaptive_avg_pool2d _adaptive_avg_pool3d", _average_pool),
     **_from_names("var std var_mean std_mean norm linalg_vector_norm prod", _positive_sum),
-    **_from_names("mse_loss huber_loss smooth_l1_loss nll_loss_forward", _positive_sum),
-    **_from_names("nll_loss2d_forward binary_cross_entropy soft_margin_loss", _positive_sum),
+    **_from_names("nll_loss_forward nll_loss2d_forward", _picked_sum),
+    **_from_names("mse_loss huber_loss smooth_l1_loss", _positive_sum),
+    **_from_names("binary_cross_entropy soft_margin_loss", _positive_sum),
     **_from_names("multi_margin_loss multilabel_margin_loss_forward", _positive_sum),
     **_from_names("_cdist_forward _pdist_forward", _positive_sum),
     **_from_names("cumsum", _cumulative_sum),

@@ -12,13 +12,15 @@ from dataclasses import dataclass, field
 
 import torch
 
+from bellrock.errors import VerifyError
 from bellrock.payload import DType
 from bellrock.verify.compare import DEFAULT_FACTOR, Comparison
 from bellrock.verify.distributions import OWN, VARIANTS, vary
 from bellrock.verify.mutants import MutationCheck, simple_mutants
 from bellrock.verify.oracle import Expectation, Oracle
-from bellrock.verify.program import Program, Violation, checksum
-from bellrock.verify.reference import Reference, State, ordered_results
+from bellrock.verify.program import Program, Violation, check_types, checksum, discover, observe
+from bellrock.verify.reference import Reference, Written, flat_tensors
+from bellrock.verify.state import State
 from bellrock.verify.statistics import randomise_statistics, statistics_of
 from bellrock.verify.verdict import Candidate, MutantResult, Subject, Verdict
 
@@ -80,6 +82,7 @@ class Examination:
     randomised: bool = False
     eager_ratio: float = math.nan
     width: str = "f64"
+    written: tuple[str, ...] = ()
     _like: object = None
 
     def run(self) -> None:
@@ -96,43 +99,37 @@ class Examination:
                 metric=CONTRACT, value=math.inf, budget=0.0, ratio=math.inf, index=(), output=0,
                 rms=math.inf, detail=str(violation),
             )  # fmt: skip
+        self.written = (oracle.reference.written or Written()).names
         self.width = {8: "f64", 4: "f32"}.get(oracle.reference.width.itemsize, str(self.dtype))
         self.notes.extend(oracle.reference.fallbacks)
 
     def _prepare(self) -> tuple[Oracle, Program]:
-        specs = self.candidate.result_specs
         torch_dtype = getattr(torch, self.dtype.torch_name)
-        reference = Reference(model=self.subject.model, dtype=torch_dtype, specs=specs)
+        reference = Reference(model=self.subject.model, dtype=torch_dtype)
         dtypes = self._learn_types(reference)
-        oracle = Oracle(
-            reference=reference, dtype=self.dtype, specs=specs, dtypes=dtypes, seed=self.seed
-        )
-        return oracle, Program(candidate=self.candidate, subject=self.subject, dtypes=dtypes)
+        found, given = len(dtypes), len(self.candidate.result_specs)
+        if found != given:
+            raise VerifyError(
+                "the candidate's results are not the model's", got=f"{given} result tensors",
+                allowed=f"{found}, as the model returns", where=self.subject.name,
+            )  # fmt: skip
+        oracle = Oracle(reference=reference, dtype=self.dtype, dtypes=dtypes, seed=self.seed)
+        return oracle, Program(candidate=self.candidate, subject=self.subject)
 
     def _learn_types(self, reference: Reference) -> list[torch.dtype]:
         """Run PyTorch once in the tested dtype, for the structure and dtypes of the output."""
         inputs = self.subject.make_inputs(self.seed)
         try:
-            self._like, outputs = self._eager(inputs, self.seed)
+            self._like, reference.written = discover(self.subject.model, inputs, seed=self.seed)
         except (RuntimeError, NotImplementedError) as error:
             self.notes.append(
                 f"PyTorch itself does not run in {self.dtype} ({str(error).splitlines()[0]}); "
-                "dtypes and structure of the output are taken from the reference"
+                "dtypes of the output are taken from the reference, its structure is not checked"
             )
-            outputs = reference.run(inputs, seed=self.seed).outputs
-            self._like = None
-            return [reference.dtype if t.is_floating_point() else t.dtype for t in outputs]
-        return [tensor.dtype for tensor in outputs]
-
-    def _eager(self, inputs: tuple[object, ...], seed: int) -> tuple[object, list[torch.Tensor]]:
-        state = State.of(self.subject.model)
-        torch.manual_seed(seed)
-        with torch.no_grad():
-            output = self.subject.model(*inputs)
-        specs = self.candidate.result_specs
-        found = [t.clone() for t in ordered_results(output, self.subject.model, specs)]
-        state.restore()
-        return output, found
+            outputs = reference.run(self.subject.make_inputs(self.seed), seed=self.seed).outputs
+            own = outputs[: len(outputs) - len((reference.written or Written()).names)]
+            return [reference.dtype if t.is_floating_point() else t.dtype for t in own]
+        return [tensor.dtype for tensor in flat_tensors(self._like)]
 
     def _trials(self, oracle: Oracle, program: Program) -> None:
         other = self._first_trial(oracle, program)
@@ -202,18 +199,20 @@ class Examination:
 
     def _judge(self, program: Program, expectation: Expectation) -> bool:
         outputs = program.run_into_buffers(
-            expectation.inputs, seed=expectation.seed, may_change_inputs=expectation.inputs_changed
+            expectation.inputs, written=expectation.written, seed=expectation.seed
         )
-        program.check_types(outputs, expectation.references)
+        check_types(outputs, expectation.references, expectation.dtypes)
         self.distributions.append(expectation.distribution)
         return self._note(expectation.judge(outputs, factor=self.factor))
 
     def _judge_free(self, program: Program, expectation: Expectation) -> bool:
         """Judge a call without `out=`."""
-        if self._like is None or expectation.inputs_changed:
+        if self._like is None:
             return True
-        outputs = program.run_freely(expectation.inputs, seed=expectation.seed, like=self._like)
-        program.check_types(outputs, expectation.references)
+        outputs = program.run_freely(
+            expectation.inputs, written=expectation.written, seed=expectation.seed, like=self._like
+        )
+        check_types(outputs, expectation.references, expectation.dtypes)
         return self._note(expectation.judge(outputs, factor=self.factor))
 
     def _note(self, found: Comparison) -> bool:
@@ -222,9 +221,13 @@ class Examination:
         return found.correct
 
     def _eager_outputs(self, expectation: Expectation) -> list[torch.Tensor] | None:
-        if self._like is None or expectation.inputs_changed:
+        if self._like is None:
             return None
-        return self._eager(expectation.inputs, expectation.seed)[1]
+        output, values = observe(
+            self.subject.model, self.subject.model, expectation.inputs,
+            written=expectation.written, seed=expectation.seed,
+        )  # fmt: skip
+        return [*flat_tensors(output), *values]
 
     def _judge_variants(self, oracle: Oracle, program: Program) -> None:
         """Judge further trials on variants, in turn; own inputs again where none applies."""
@@ -270,7 +273,11 @@ class Examination:
     def _message(self, worst: Comparison) -> str:
         if worst.metric == CONTRACT:
             return f"{self.subject.name} is wrong: {worst.detail}."
-        place = f"output {worst.output} at {list(worst.index)}"
+        name = f"output {worst.output}"
+        beyond = worst.output - len(self.candidate.result_specs)
+        if beyond >= 0:
+            name = f"{self.written[beyond]!r}, which the model writes,"
+        place = f"{name} at {list(worst.index)}"
         numbers = f"{worst.metric} is {worst.value:.3g}, the budget is {worst.budget:.3g}"
         said = "is right" if worst.correct else "is wrong"
         parts = [f"{self.subject.name} {said}: {numbers}, {place} ({worst.detail})"]

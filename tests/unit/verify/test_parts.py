@@ -9,11 +9,10 @@ import torch
 from scipy import stats
 from torch import nn
 
-from bellrock.payload import DType, Role, TensorSpec
 from bellrock.verify import quantiles
 from bellrock.verify.distributions import VARIANTS, keeps_its_values, vary
-from bellrock.verify.program import checksum, poison
-from bellrock.verify.reference import Reference, State, ordered_results, widened_model
+from bellrock.verify.program import checksum, discover, observe, poison
+from bellrock.verify.reference import Reference, Written, widened_model
 from bellrock.verify.scale import scale_of
 from bellrock.verify.statistics import randomise_statistics
 
@@ -36,10 +35,6 @@ class Tied(nn.Module):
         return self.last(self.first(x) * self.plain.float() + made) + self.several[0]
 
 
-def specs_of(*shapes: tuple[int, ...]) -> tuple[TensorSpec, ...]:
-    return tuple(TensorSpec(name="r", shape=s, dtype=DType.F32, role=Role.RESULT) for s in shapes)
-
-
 def test_a_wide_copy_shares_nothing_and_keeps_ties() -> None:
     model = Tied()
     wide = widened_model(model, torch.float64)
@@ -57,7 +52,7 @@ def test_a_wide_copy_shares_nothing_and_keeps_ties() -> None:
 def test_the_reference_stays_wide_where_the_source_names_a_narrow_float() -> None:
     model = Tied()
     x = randn(3, 4)
-    (result,) = Reference(model=model, dtype=torch.float32, specs=specs_of((3, 4))).run(
+    (result,) = Reference(model=model, dtype=torch.float32).run(
         (x,), seed=0
     ).outputs
     with torch.no_grad():
@@ -74,7 +69,7 @@ def test_the_reference_falls_back_where_f64_does_not_work() -> None:
                 raise RuntimeError("not implemented for 'Double'")
             return x * 2
 
-    reference = Reference(model=Narrow(), dtype=torch.bfloat16, specs=specs_of((3,)))
+    reference = Reference(model=Narrow(), dtype=torch.bfloat16)
     (result,) = reference.run((randn(3).bfloat16(),), seed=0).outputs
     assert result.dtype == reference.width == torch.float32
     assert "does not run" in reference.fallbacks[0]
@@ -88,7 +83,7 @@ def test_random_numbers_are_those_of_the_tested_dtype(dtype: torch.dtype) -> Non
             return y + torch.empty_like(x).uniform_(0, 1) + torch.bernoulli(torch.full_like(x, 0.5))
 
     x = torch.zeros(3, dtype=dtype)
-    reference = Reference(model=Draws(), dtype=dtype, specs=specs_of((3,)))
+    reference = Reference(model=Draws(), dtype=dtype)
     result = reference.run((x,), seed=11)
     torch.manual_seed(11)
     own = Draws()(x)
@@ -96,25 +91,54 @@ def test_random_numbers_are_those_of_the_tested_dtype(dtype: torch.dtype) -> Non
     assert float((result.outputs[0] - own.double()).abs().max()) < 4 * torch.finfo(dtype).eps * 3
 
 
-def test_results_include_mutated_state_by_name() -> None:
-    model = nn.Module()
-    model.inner = nn.Module()
-    model.inner.register_buffer("count", torch.tensor([3.0]))
-    specs = (
-        TensorSpec(name="r", shape=(2,), dtype=DType.F32, role=Role.RESULT),
-        TensorSpec(name="inner.count", shape=(1,), dtype=DType.F32, role=Role.MUTATION),
-    )
-    results = ordered_results([torch.zeros(2)], model, specs)
-    assert results[1].item() == 3.0
+class Remembers(nn.Module):
+    """Writes to a buffer, replaces a plain attribute, writes into a list and into its input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.BatchNorm1d(3).train()
+        self.hidden = torch.ones(3)
+        self.history = [torch.zeros(3), torch.zeros(3)]
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        self.hidden = self.hidden * 0.5 + self.inner(x).mean(0)
+        self.history[1].copy_(self.hidden)
+        y += 1
+        return self.hidden
 
 
-def test_state_is_put_back() -> None:
+def test_what_a_model_writes_is_found_and_put_back() -> None:
+    model = Remembers()
+    hidden, x, y = model.hidden, randn(5, 3), torch.zeros(3)
+    output, written = discover(model, (x, y), seed=0)
+    assert isinstance(output, torch.Tensor)
+    assert set(written.state) == {
+        "inner.running_mean", "inner.running_var", "inner.num_batches_tracked", "hidden",
+        "history.1",
+    }  # fmt: skip
+    assert written.inputs == (1,)
+    assert model.hidden is hidden
+    assert model.hidden.tolist() == [1.0] * 3
+    assert model.history[1].tolist() == [0.0] * 3
+    assert torch.equal(model.inner.get_buffer("running_mean"), torch.zeros(3))
+    again, values = observe(model, model, (x, torch.zeros(3)), written=written, seed=0)
+    assert isinstance(again, torch.Tensor)
+    assert torch.equal(again, output)
+    assert torch.equal(values[written.names.index("hidden")], output)
+    assert values[-1].tolist() == [1.0] * 3
+    assert model.hidden.tolist() == [1.0] * 3
+
+
+def test_state_is_put_back_if_the_call_fails() -> None:
     model = nn.BatchNorm1d(3)
-    state = State.of(model)
-    model(randn(5, 3))
-    state.restore()
+
+    def fails(x: torch.Tensor) -> None:
+        model(x)
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        observe(fails, model, (randn(5, 3),), written=Written(), seed=0)
     assert torch.equal(model.get_buffer("running_mean"), torch.zeros(3))
-    assert int(model.get_buffer("num_batches_tracked")) == 0
 
 
 @pytest.mark.parametrize(
@@ -197,9 +221,8 @@ def test_quantiles_are_those_of_scipy_stats() -> None:
 def test_statistics_follow_the_data() -> None:
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU()).eval()
     before = copy.deepcopy(model)
-    reference = Reference(model=model, dtype=torch.float32, specs=())
+    reference = Reference(model=model, dtype=torch.float32)
     x = randn(8, 3, 12, 12) * 5 + 2
-    reference.specs = specs_of((8, 4, 10, 10))
     assert randomise_statistics(reference, (x,), seed=0) == 1
     measured = before[0](x)
     deviation = measured.std((0, 2, 3))

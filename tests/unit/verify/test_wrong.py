@@ -195,6 +195,36 @@ def test_a_violated_contract_fails_and_says_how(case) -> None:
         assert words in verdict.message
 
 
+def test_a_state_that_is_not_written_fails(case) -> None:
+    class Counter(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("steps", torch.zeros(3))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.get_buffer("steps").add_(1.0)
+            return x * 2
+
+    made = case(Counter(), lambda: (randn(4, 3),))
+    assert verify(made.candidate(), made.subject, dtype=DType.F32).correct
+    verdict = verify(made.candidate(lambda x: x * 2), made.subject, dtype=DType.F32)
+    assert not verdict.correct
+    assert "'steps', which the model writes" in verdict.message
+
+
+def test_an_input_that_is_not_written_fails(case) -> None:
+    class InPlace(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x += 1
+            return x * 2
+
+    made = case(InPlace(), lambda: (randn(4, 3),))
+    assert verify(made.candidate(), made.subject, dtype=DType.F32).correct
+    verdict = verify(made.candidate(lambda x: (x + 1) * 2), made.subject, dtype=DType.F32)
+    assert not verdict.correct
+    assert "'input 0', which the model writes" in verdict.message
+
+
 def test_a_write_outside_the_buffer_fails(case) -> None:
     made = case(nn.ReLU(), lambda: (randn(4, 5),))
     whole = made.candidate()
