@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch._ops import OpOverload
+from torch._ops import OperatorBase, OpOverload
 from torch.utils import _pytree as pytree
 
 from bellrock.ingress import loops, rewrites
@@ -57,11 +57,11 @@ rounded itself; between tensors, they round once as they are."""
 
 
 @functools.cache
-def decomposition_table() -> Mapping[OpOverload, Callable[..., Any]]:
+def decomposition_table() -> Mapping[OperatorBase, Callable[..., Any]]:
     """Return the whole table; the caller copies it before changing it."""
     from torch_mlir.extras.fx_decomp_util import get_decomposition_table
 
-    table: dict[OpOverload, Callable[..., Any]] = dict(get_decomposition_table())
+    table: dict[OperatorBase, Callable[..., Any]] = dict(get_decomposition_table())
     for name in ("max_pool1d", "max_pool2d", "max_pool3d"):
         # Kept whole: the decomposed form computes indices, too.
         table.pop(getattr(aten, name).default, None)

@@ -184,6 +184,9 @@ def read_door(program: ExportedProgram, draws: Sequence[Draw]) -> Door:
         lifted.append(tensor)
         arguments.append(_spec(str(spec.target), tensor.shape, tensor.dtype, _ROLES[spec.kind]))
     outputs, results, mutated = _read_outputs(program, nodes, arguments)
+    call = program.call_spec
+    assert call.in_spec is not None, "torch.export sets it"
+    assert call.out_spec is not None, "torch.export sets it"
     return Door(
         arguments=tuple(arguments),
         results=tuple(results),
@@ -191,16 +194,18 @@ def read_door(program: ExportedProgram, draws: Sequence[Draw]) -> Door:
         folded=folded,
         inputs=tuple(inputs),
         outputs=tuple(outputs),
-        input_structure=program.call_spec.in_spec,
-        output_structure=program.call_spec.out_spec,
+        input_structure=call.in_spec,
+        output_structure=call.out_spec,
         mutated=tuple(mutated),
     )
 
 
-def tensor_of(program: ExportedProgram, spec: InputSpec) -> torch.Tensor:
+def tensor_of(program: ExportedProgram, spec: InputSpec | OutputSpec) -> torch.Tensor:
     """Return the tensor behind a parameter, buffer or constant."""
     name = str(spec.target)
-    return program.state_dict[name] if name in program.state_dict else program.constants[name]
+    tensor = program.state_dict[name] if name in program.state_dict else program.constants[name]
+    assert isinstance(tensor, torch.Tensor), f"{name} is lifted, so it is a tensor"
+    return tensor
 
 
 def _read_inputs(
@@ -245,8 +250,7 @@ def _read_outputs(
         if spec.kind is OutputKind.USER_INPUT_MUTATION:
             mutated.append([a.name for a in arguments].index(str(spec.target)))
         else:
-            name = str(spec.target)
-            mutated.append({**program.constants, **program.state_dict}[name])
+            mutated.append(tensor_of(program, spec))
     return leaves, results, mutated
 
 

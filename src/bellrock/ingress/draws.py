@@ -179,7 +179,7 @@ def _take(node: Node, index: int, name: str) -> Draw:
         name=f"random_{index}",
         shape=tuple(value.shape),
         dtype=value.dtype,
-        op=node.target,
+        op=_op(node),
         arguments=args,
         keywords=kwargs,
     )
@@ -195,6 +195,11 @@ def _take(node: Node, index: int, name: str) -> Draw:
     node.replace_all_uses_with(new)
     graph.erase_node(node)
     return draw
+
+
+def _op(node: Node) -> OpOverload:
+    assert isinstance(node.target, OpOverload), "random ops are found by the name of their op"
+    return node.target
 
 
 def _combiner(name: str) -> Callable[..., Any] | None:

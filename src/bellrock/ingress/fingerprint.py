@@ -76,5 +76,5 @@ def _constant_text(name: str, tensor: torch.Tensor) -> str:
 @functools.cache
 def _sources() -> str:
     """Return the digest of this room's code: what the import means is written there."""
-    files = sorted(Path(__file__).parent.glob("*.py"))
+    files = sorted(Path(__file__).parent.rglob("*.py"))
     return fingerprint_of(*(file.read_text(encoding="utf-8") for file in files))

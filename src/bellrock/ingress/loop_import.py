@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +34,11 @@ aten = torch.ops.aten
 _PASS_THROUGH = frozenset(
     {aten.clone.default, aten.lift_fresh_copy.default, aten.detach.default, aten._to_copy.default}
 )
-_FILLED = {aten.full.default: 1, aten.full_like.default: 1, aten.scalar_tensor.default: 0}
+_FILLED: Mapping[Any, int] = {
+    aten.full.default: 1,
+    aten.full_like.default: 1,
+    aten.scalar_tensor.default: 0,
+}
 _ZERO = frozenset({aten.zeros.default, aten.zeros_like.default})
 
 
@@ -68,7 +72,7 @@ class LoopImporter(GraphNodeImporter):
         super()._import_hop(loc, node, hop)
 
     def _import_hop_while_loop(self, loc: ir.Location, node: Node, hop: Any) -> None:
-        condition, body, carried, captured = node.args
+        condition, body, carried, captured = _arguments(node)
         count = counter(node)
         types = [self._value_type(value) for value in _values(node)]
         initial = [self._import_argument(loc, c) for c in carried]
@@ -82,7 +86,7 @@ class LoopImporter(GraphNodeImporter):
         self._bind_results(node, results)
 
     def _import_hop_cond(self, loc: ir.Location, node: Node, hop: Any) -> None:
-        predicate, *branches, operands = node.args
+        predicate, *branches, operands = _arguments(node)
         types = [self._value_type(value) for value in _values(node)]
         values = [self._import_argument(loc, o) for o in operands]
         with loc:
@@ -207,21 +211,20 @@ def counter(loop: Node) -> Count | None:
     It is known if the condition is `i < bound` with a constant bound, the body returns
     `i + step` with a constant positive step, and `i` starts at a constant.
     """
+    condition, body, carried, _ = _arguments(loop)
     owner = loop.graph.owning_module
-    condition, body = (getattr(owner, str(loop.args[i].target)) for i in (0, 1))
+    condition, body = getattr(owner, condition.target), getattr(owner, body.target)
     test = _output(condition)
     if not isinstance(test, Node) or test.target not in _LESS or len(test.args) != 2:
         return None
     variable, bound = test.args
-    inputs = [n for n in condition.graph.nodes if n.op == "placeholder"]
+    inputs = condition.graph.find_nodes(op="placeholder")
     if variable not in inputs or not isinstance(bound, int):
         return None
     at = inputs.index(variable)
-    carried = loop.args[2]
     if at >= len(carried):
         return None
-    step = _increment(body, at)
-    start = _constant_of(carried[at])
+    step, start = _increment(body, at), _constant_of(carried[at])
     if step is None or start is None:
         return None
     return Count(position=at, start=start, step=step, trips=max(0, -((start - bound) // step)))
@@ -235,7 +238,7 @@ def _increment(body: GraphModule, at: int) -> int | None:
     new = _output(body, at)
     if not isinstance(new, Node) or new.target not in _ADD or new.kwargs or len(new.args) != 2:
         return None
-    variable = [n for n in body.graph.nodes if n.op == "placeholder"][at]
+    variable = body.graph.find_nodes(op="placeholder")[at]
     steps = [a for a in new.args if a is not variable]
     if len(steps) == 1 and isinstance(steps[0], int) and steps[0] > 0:
         return steps[0]
@@ -243,7 +246,7 @@ def _increment(body: GraphModule, at: int) -> int | None:
 
 
 def _output(graph: GraphModule, at: int = 0) -> Any:
-    (values,) = next(iter(reversed(graph.graph.nodes))).args
+    (values,) = _arguments(graph.graph.output_node())
     return values[at] if isinstance(values, (tuple, list)) else values
 
 
@@ -255,6 +258,11 @@ def _constant_of(value: Any) -> int | None:
             return 0
         value = value.args[_FILLED[value.target]] if value.target in _FILLED else None
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _arguments(node: Node) -> Any:
+    """Return a node's arguments; what they are is the op's contract, not the graph's."""
+    return node.args
 
 
 def _values(node: Node) -> Sequence[Any]:

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch._higher_order_ops.while_loop import while_loop_op
-from torch._ops import OpOverload
+from torch._ops import OperatorBase
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
@@ -86,7 +86,7 @@ class KeepRecurrent(TorchFunctionMode):
         )
 
 
-def decompositions() -> Mapping[OpOverload, Callable[..., Any]]:
+def decompositions() -> Mapping[OperatorBase, Callable[..., Any]]:
     """Return the decomposition of `bellrock::recurrent`."""
     return {torch.ops.bellrock.recurrent.default: _as_loops}
 
@@ -173,7 +173,8 @@ class _Layer:
         start = torch.zeros((), dtype=torch.int64, device=x.device)
         # Carried tensors must not alias anything that lives outside the loop.
         carried = (start, output, *(s.clone() for s in states))
-        _, *results = while_loop_op(condition, body, carried, tuple(constants))
+        carried_as_annotated: Any = carried  # by PyTorch, which annotates one value only
+        _, *results = while_loop_op(condition, body, carried_as_annotated, tuple(constants))
         return tuple(results)
 
     def _advance(self, row: Tensor, states: Sequence[Tensor], others: Any) -> list[Tensor]:

@@ -16,7 +16,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._ops import OpOverload
 from torch.fx import Node
 from torch_mlir import ir
 from torch_mlir.dialects import arith, linalg, tensor
@@ -236,7 +235,7 @@ def _combine(element: ir.Type, largest: bool) -> Callable[..., Any]:
     return arith.MaximumFOp if largest else arith.MinimumFOp
 
 
-_EMITTERS: Mapping[OpOverload, Callable[..., ir.Value]] = {
+_EMITTERS: Mapping[object, Callable[..., ir.Value]] = {
     torch.ops.bellrock.take_row.default: _emit_take_row,
     torch.ops.bellrock.put_row.default: _emit_put_row,
     torch.ops.bellrock.extremum.default: _emit_extremum,

@@ -145,21 +145,18 @@ def _pairs(target: ast.expr, value: ast.expr | None) -> Iterator[tuple[str, ast.
     elif isinstance(target, ast.Starred):
         yield from _pairs(target.value, None)
     elif isinstance(target, (ast.Tuple, ast.List)):
-        parts: list[ast.expr | None] = [None] * len(target.elts)
-        if _matches(target, value):
-            parts = list(value.elts)
-        for part, own in zip(target.elts, parts, strict=True):
-            yield from _pairs(part, own)
+        own = _elements(target, value)
+        for i, part in enumerate(target.elts):
+            yield from _pairs(part, own[i] if own is not None else None)
 
 
-def _matches(target: ast.expr, value: ast.expr | None) -> bool:
-    """Whether each target of an unpacking has an expression of its own."""
-    return (
-        isinstance(target, (ast.Tuple, ast.List))
-        and isinstance(value, (ast.Tuple, ast.List))
-        and len(target.elts) == len(value.elts)
-        and not any(isinstance(e, ast.Starred) for e in (*target.elts, *value.elts))
-    )
+def _elements(target: ast.expr, value: ast.expr | None) -> list[ast.expr] | None:
+    """Return the list of expressions of an unpacking, if each target has one of its own."""
+    displays = (ast.Tuple, ast.List)
+    if not isinstance(target, displays) or not isinstance(value, displays):
+        return None
+    starred = any(isinstance(e, ast.Starred) for e in (*target.elts, *value.elts))
+    return None if starred or len(target.elts) != len(value.elts) else value.elts
 
 
 def _replace(statement: ast.stmt, name: str, value: object) -> bool:
@@ -173,11 +170,12 @@ def _replace(statement: ast.stmt, name: str, value: object) -> bool:
     if isinstance(target, ast.Name):
         statement.value = _expression(value)
         return True
-    if not _matches(target, statement.value):
+    own = _elements(target, statement.value)
+    if own is None or not isinstance(target, (ast.Tuple, ast.List)):
         return False
     for i, part in enumerate(target.elts):
         if isinstance(part, ast.Name) and part.id == name:
-            statement.value.elts[i] = _expression(value)
+            own[i] = _expression(value)
             return True
     return False
 

@@ -99,6 +99,7 @@ class Problem:
         inputs_mode: contextlib.AbstractContextManager[Any] | None = None,
     ) -> ProblemInstance:
         import torch
+        from torch.utils import _pytree as pytree
 
         wanted = getattr(torch, dtype.torch_name)
         module = self._run()
@@ -108,7 +109,7 @@ class Problem:
         if not isinstance(model, torch.nn.Module):
             raise ProblemError("Model is not a torch.nn.Module", where=self.path)
         with self._blamed("get_inputs"), inputs_mode or contextlib.nullcontext():
-            inputs = torch.utils._pytree.tree_map_only(
+            inputs = pytree.tree_map_only(
                 torch.Tensor,
                 lambda t: t.to(wanted) if t.is_floating_point() else t,
                 tuple(module.get_inputs()),

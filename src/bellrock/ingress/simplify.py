@@ -33,11 +33,12 @@ def drop_unused_positions(program: ExportedProgram) -> None:
 
 
 def _extremum(graph: Graph, node: Node, meta: dict[str, Any], *, largest: bool) -> Node:
-    x, dim, keepdim = (*node.args, False)[:3]
-    value = x.meta["val"]  # pyright: ignore[reportAttributeAccessIssue,reportOptionalMemberAccess]
+    arguments: Any = (*node.args, False)  # of `max.dim`: tensor, dim, keepdim
+    x, dim, keepdim = arguments[:3]
+    value = x.meta["val"]
     if value.dim() == 0:
         return _call(graph, aten.clone.default, (x,), meta)
-    at = dim % value.dim()  # pyright: ignore[reportOperatorIssue]
+    at = dim % value.dim()
     removed = value.new_empty([s for i, s in enumerate(value.shape) if i != at])
     op = torch.ops.bellrock.extremum.default
     result = _call(graph, op, (x, [at], largest), {**meta, "val": removed})

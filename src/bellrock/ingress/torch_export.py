@@ -74,7 +74,7 @@ class TorchProgram:
         tensors = self._door.flatten(inputs, keywords or {})
         if draws is None:
             draws = [draw.draw() for draw in self.draws]
-        return [*tensors, *draws]
+        return [*tensors, *draws]  # pyright: ignore[reportReturnType]  # arrays pass through
 
     def unflatten(
         self, results: Sequence[torch.Tensor], *, arguments: Sequence[torch.Tensor] = ()

@@ -64,7 +64,8 @@ def _convert(model: torch.nn.Module, dtype: torch.dtype) -> None:
     """Replace floating parameters and buffers of a twin; tied ones stay tied."""
     done: dict[int, torch.Tensor] = {}
     for module in model.modules():
-        for table in (module._parameters, module._buffers):
+        tables: list[dict[str, Any]] = [module._parameters, module._buffers]
+        for table in tables:
             for name, tensor in table.items():
                 if tensor is None or not tensor.is_floating_point():
                     continue
