@@ -212,13 +212,17 @@ class _Job:
         return correct
 
     def _measure(self, subject: _Subject, compiled: CompiledModel) -> None:
+        from bellrock.compiler.cache import default_folder
+
         programs: dict[str, Callable[[], object]] = {"ours": lambda: compiled(*subject.inputs)}
         for name in self.request.against:
             call = self._baseline(name, subject.model, subject.inputs)
             if call is not None:
                 programs[name] = call
         with self._within("measure"):
-            facts = subject.target.facts()
+            cache_dir = self.request.cache_dir or default_folder()
+            facts = subject.target.measured_facts(cache_dir=cache_dir)
+            self._learn(target=target_info(self.request.target, facts))
             work = work_of(compiled.compiled.payload)
             found = time_programs(programs, self.request, work=work, facts=facts)
         baselines = {

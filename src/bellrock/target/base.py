@@ -108,6 +108,17 @@ class Target(abc.ABC):
     def facts(self) -> Facts:
         """Return the facts of the device in this machine (or of the one modelled)."""
 
+    def measured_facts(self, *, cache_dir: Path) -> Facts:
+        """Return the facts with peak and bandwidths measured, where the device lets one.
+
+        May take seconds; nothing that decides how code is compiled may depend on it.
+
+        Args:
+            cache_dir: where measurements may be kept.
+        """
+        del cache_dir
+        return self.facts()
+
     @abc.abstractmethod
     def default_pipeline(self) -> str:
         """Return the name of the pipeline that lowers every payload."""

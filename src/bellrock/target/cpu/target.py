@@ -25,6 +25,12 @@ class CpuTarget(Target):
 
         return host_facts()
 
+    def measured_facts(self, *, cache_dir: Path) -> Facts:
+        """Return the facts with rates, measured once for each cache."""
+        from bellrock.target.cpu.rates import with_rates
+
+        return with_rates(self.facts(), folder=cache_dir)
+
     def default_pipeline(self) -> str:
         """Return the pipeline for every payload."""
         return "default"

@@ -1,0 +1,215 @@
+"""How fast this processor can be: measured, because it cannot be read anywhere.
+
+Flows in: `Facts` without rates. Flows out: peak operations and bandwidths of all cores
+together, the best of many short windows, so that what else runs takes little off. Kept in
+the user's cache by device, so that one run in all measures.
+
+Units of compute are kept busy by chains of multiply-adds on registers; memory is read, and
+written to as in `c = a + b`, by vector loops over buffers of half a level's size.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from bellrock.payload.payload import fingerprint_of
+from bellrock.target.base import Facts
+from bellrock.target.cpu.rate_kernels import flops_per_round, kernels_for
+
+VERSION = 1
+"""Of the method; another one measures again."""
+WINDOWS = 24
+WINDOW_SECONDS = 0.004
+MEMORY_BYTES = 256 << 20
+"""Of the buffers for main memory, if the caches are not larger."""
+
+Kernel = Callable[[int, int, int, int, int], None]
+"""Rounds, elements of each array, and three addresses."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rates:
+    """What was measured."""
+
+    peak_flops_per_s: Mapping[str, float]
+    bandwidth_bytes_per_s: Mapping[str, float]
+
+
+def with_rates(facts: Facts, *, folder: Path) -> Facts:
+    """Return the facts with rates, from the cache if they were measured before.
+
+    Args:
+        facts: of this processor.
+        folder: of the cache.
+    """
+    about = (facts.device, str(facts.cores), str(facts.vector_bits), str(VERSION))
+    path = folder / f"rates-{fingerprint_of(*about)[:16]}.json"
+    rates = _read(path)
+    if rates is None:
+        rates = measure(facts)
+        _write(path, rates)
+    return replace(
+        facts,
+        peak_flops_per_s=rates.peak_flops_per_s,
+        bandwidth_bytes_per_s=rates.bandwidth_bytes_per_s,
+        source=f"{facts.source}; rates measured on this machine",
+    )
+
+
+def measure(facts: Facts) -> Rates:
+    """Measure; takes about a second and a half."""
+    kernels = _compiled(facts.vector_bits, facts.features)
+    peaks = {
+        dtype: _peak(kernels[dtype], flops_per_round(dtype, facts.vector_bits), facts.cores)
+        for dtype in ("f32", "f64", "bf16")
+        if dtype in kernels
+    }
+    # Narrow types without arithmetic of their own are computed in f32.
+    peaks = {"bf16": peaks["f32"], "f16": peaks["f32"], **peaks}
+    sizes = {"DRAM": max(MEMORY_BYTES, 4 * facts.cache_bytes.get("L3", 0))}
+    sizes |= {
+        level: facts.cache_bytes[level] * (1 if level == "L3" else facts.cores) // 2
+        for level in ("L1d", "L2", "L3")
+        if level in facts.cache_bytes
+    }
+    bandwidths = {
+        level: max(_bandwidth(kernels[kind], size, kind, facts.cores) for kind in ("read", "add"))
+        for level, size in sizes.items()
+    }
+    return Rates(peak_flops_per_s=peaks, bandwidth_bytes_per_s=bandwidths)
+
+
+def _peak(kernel: Kernel, flops: int, cores: int) -> float:
+    sinks = [ctypes.create_string_buffer(4096) for _ in range(cores)]
+    addresses = [ctypes.addressof(s) + (-ctypes.addressof(s)) % 64 for s in sinks]
+
+    def work(core: int, rounds: int) -> None:
+        kernel(rounds, 0, addresses[core], 0, 0)
+
+    return _best_rate(work, cores) * flops
+
+
+def _bandwidth(kernel: Kernel, total_bytes: int, kind: str, cores: int) -> float:
+    """Return bytes per second of all cores, each on its own part of the buffers."""
+    arrays = 1 if kind == "read" else 3
+    part = total_bytes // (arrays * cores) // 4096 * 4096
+    memory = ctypes.create_string_buffer(part * arrays * cores + 4096)
+    ctypes.memset(memory, 0, len(memory))
+    base = ctypes.addressof(memory) + (-ctypes.addressof(memory)) % 64
+    starts = [[base + (core * arrays + i) * part for i in range(arrays)] for core in range(cores)]
+
+    def work(core: int, rounds: int) -> None:
+        a, b, c = (starts[core] * 3)[:3]
+        kernel(rounds, part // 4, a, b, c)
+
+    return _best_rate(work, cores) * part * arrays
+
+
+def _best_rate(work: Callable[[int, int], None], cores: int) -> float:
+    """Return rounds per second of all cores together, at the best of each.
+
+    Processor time is taken, not wall-clock time, so that a thread which has to wait for its
+    processor is not thought slow.
+
+    Args:
+        work: core and rounds; lets go of the interpreter's lock while it works.
+        cores: that work at the same time.
+    """
+    rounds = _calibrated(work)
+    best = [0.0] * cores
+    for _ in range(WINDOWS):
+        barrier = threading.Barrier(cores)
+        threads = [
+            threading.Thread(target=_window, args=(work, core, rounds, barrier, best))
+            for core in range(cores)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    return sum(best)
+
+
+def _window(
+    work: Callable[[int, int], None],
+    core: int,
+    rounds: int,
+    barrier: threading.Barrier,
+    best: list[float],
+) -> None:
+    barrier.wait()
+    best[core] = max(best[core], rounds / _timed(work, core, rounds))
+
+
+def _calibrated(work: Callable[[int, int], None]) -> int:
+    """Return how many rounds take about one window."""
+    rounds = 1
+    while True:
+        seconds = _timed(work, 0, rounds)
+        if seconds > WINDOW_SECONDS / 2:
+            return rounds
+        rounds = max(2 * rounds, int(rounds * WINDOW_SECONDS / max(seconds, 1e-7)))
+
+
+def _timed(work: Callable[[int, int], None], core: int, rounds: int) -> float:
+    begin = time.thread_time()
+    work(core, rounds)
+    return time.thread_time() - begin
+
+
+@cache
+def _compiled(vector_bits: int, features: frozenset[str]) -> dict[str, Kernel]:
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    machine = llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=3
+    )
+    found = kernels_for(vector_bits, features)
+    module = llvm.parse_assembly("\n".join(found.values()))
+    code = machine.emit_object(module)
+    jit = llvm.create_lljit_compiler()
+    builder = llvm.JITLibraryBuilder().add_object_img(code)
+    for name in found:
+        builder = builder.export_symbol(f"rate_{name}")
+    library = builder.link(jit, "bellrock-rates")
+    kind = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 2, *[ctypes.c_void_p] * 3)
+    return {name: _Held(kind(library[f"rate_{name}"]), (jit, library)) for name in found}
+
+
+class _Held:
+    """A function that keeps its code alive."""
+
+    def __init__(self, function: Any, code: Any) -> None:
+        self._function, self._code = function, code
+
+    def __call__(self, rounds: int, elements: int, a: int, b: int, c: int) -> None:
+        self._function(rounds, elements, a, b, c)
+
+
+def _read(path: Path) -> Rates | None:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        return Rates(peak_flops_per_s=data["peak"], bandwidth_bytes_per_s=data["bandwidth"])
+    except (OSError, ValueError, KeyError):
+        return None  # not measured yet, or cut off by an earlier end: measured again
+
+
+def _write(path: Path, rates: Rates) -> None:
+    data = {"peak": dict(rates.peak_flops_per_s), "bandwidth": dict(rates.bandwidth_bytes_per_s)}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(".partial")
+        draft.write_text(json.dumps(data), encoding="utf-8")
+        draft.replace(path)
+    except OSError:
+        return  # it is measured again next time; nothing else depends on it

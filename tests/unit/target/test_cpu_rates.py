@@ -1,0 +1,64 @@
+"""Measured rates: plausible for any processor, kept, and measured again if the file is cut off."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bellrock.target.base import Facts
+from bellrock.target.cpu import rates
+from bellrock.target.cpu.facts import host_facts
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Facts, Path]:
+    folder = tmp_path_factory.mktemp("cache")
+    return rates.with_rates(host_facts(), folder=folder), folder
+
+
+def test_rates_are_those_of_a_processor(measured: tuple[Facts, Path]) -> None:
+    facts, _ = measured
+    peaks, bandwidths = facts.peak_flops_per_s, facts.bandwidth_bytes_per_s
+    assert {"f32", "f64", "bf16", "f16"} <= set(peaks)
+    # From one scalar operation a cycle at 1 GHz to four vectors of them at 6 GHz.
+    lanes = facts.vector_bits // 32
+    assert 1e9 * facts.cores < peaks["f32"] < 8 * 6e9 * lanes * facts.cores
+    assert 0.3 < peaks["f64"] / peaks["f32"] < 0.8
+    assert 1e9 < bandwidths["DRAM"] < 1e12
+    assert "measured" in facts.source
+
+
+def test_nearer_levels_are_faster(measured: tuple[Facts, Path]) -> None:
+    bandwidths = measured[0].bandwidth_bytes_per_s
+    assert bandwidths.get("L1d", 1e15) > bandwidths["DRAM"]
+
+
+def test_they_are_measured_once(
+    measured: tuple[Facts, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts, folder = measured
+    monkeypatch.setattr(rates, "measure", lambda _facts: pytest.fail("measured again"))
+    assert rates.with_rates(host_facts(), folder=folder) == facts
+
+
+@pytest.mark.parametrize("left", ["", "{", "{}", '{"peak": {}}'])
+def test_what_a_killed_run_left_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: str
+) -> None:
+    found = rates.Rates(peak_flops_per_s={"f32": 5.0}, bandwidth_bytes_per_s={"DRAM": 7.0})
+    monkeypatch.setattr(rates, "measure", lambda _facts: found)
+    assert rates.with_rates(host_facts(), folder=tmp_path).peak_flops_per_s == {"f32": 5.0}
+    (path,) = tmp_path.iterdir()
+    path.write_text(left)
+    assert rates.with_rates(host_facts(), folder=tmp_path).peak_flops_per_s == {"f32": 5.0}
+
+
+def test_a_cache_that_cannot_be_written_costs_only_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    found = rates.Rates(peak_flops_per_s={"f32": 5.0}, bandwidth_bytes_per_s={})
+    monkeypatch.setattr(rates, "measure", lambda _facts: found)
+    facts = rates.with_rates(host_facts(), folder=tmp_path / "file")
+    assert facts.peak_flops_per_s == {"f32": 5.0}
