@@ -174,14 +174,19 @@ def return_in_arguments(function: ir.Operation) -> None:
     block = function.regions[0].blocks[0]
     terminator = list(block.operations)[-1].operation
     inputs, results = list(kind.inputs), list(kind.results)
+    settled: list[tuple[ir.Value, ir.Value]] = []
     with function.location:
         for i, value in enumerate(list(terminator.operands)):
             if not isinstance(value.type, ir.RankedTensorType):
                 continue
             out = block.add_argument(value.type, function.location)
             inputs.append(value.type)
+            # A value that is returned twice is copied from its first destination: its own
+            # buffer may have become that destination.
+            source = next((kept for other, kept in settled if other == value), value)
             with ir.InsertionPoint(terminator):
-                terminator.operands[i] = _materialise(value, out)
+                terminator.operands[i] = _materialise(source, out)
+            settled.append((value, terminator.operands[i]))
     function.attributes["function_type"] = ir.TypeAttr.get(
         ir.FunctionType.get(inputs, results, function.context)
     )
