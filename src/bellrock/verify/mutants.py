@@ -173,6 +173,13 @@ class MutationCheck:
         found.append(judge.whole("swapped-inputs", self._swapped()))
         return tuple(found)
 
+    def retry(self, results: tuple[MutantResult, ...]) -> tuple[MutantResult, ...]:
+        """Try what was accepted again: a wrong program has to pass every trial, not one."""
+        if not any(result.accepted for result in results):
+            return results
+        again = {result.name: result for result in self.run()}
+        return tuple(again[r.name] if r.accepted else r for r in results)
+
     def _run(self, mode: WideMode, inputs: tuple[object, ...]) -> Outputs:
         result = self.oracle.reference.run_with(mode, inputs, self.expectation.seed)
         pairs = zip(result.outputs, self.expectation.dtypes, strict=True)

@@ -7,6 +7,7 @@ docs/verification.md, "What one op may lose".
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -19,6 +20,13 @@ APPROXIMATION_ROUNDOFFS = 8.0
 """Allowance for exp, tanh, erf ...: 4 ulp of f32, 1 ulp being 2 unit roundoffs."""
 COMPOUND_ROUNDOFFS = 2.0
 """Allowance for an op of a few arithmetic steps, such as `lerp` or `addcmul`."""
+
+FUNCTION = APPROXIMATION_ROUNDOFFS * ACCUMULATOR_ROUNDOFF
+"""What a function by polynomial or table may lose, relative."""
+LONGEST_CHAIN = 1 << 16
+"""Terms that a right answer may add one to the next. The square root of it is 256: a longer
+chain loses more than 8 of f32's 24 bits, and there is no reason not to add in blocks."""
+SQRT3 = math.sqrt(3.0)
 
 EXACT = frozenset(
     """abs alias amax amin aminmax arange as_strided argmax argmin argsort bitwise_and
@@ -126,3 +134,23 @@ class Rounding:
 
 
 Rule = Callable[[Call], Rounding]
+
+
+def chain(length: float) -> float:
+    """Return the square root of the number of steps in which `length` terms are added."""
+    return math.sqrt(min(length, LONGEST_CHAIN))
+
+
+def accumulated(result: torch.Tensor, squares: torch.Tensor, length: float) -> torch.Tensor:
+    """Return the error of a sum of `length` terms in any order, in f32.
+
+    Args:
+        result: the sum, s.
+        squares: sum of the squared terms, q (broadcastable to the result).
+        length: number of terms, K.
+
+    Returns:
+        u sqrt(K) sqrt(s^2 / 3 + q / 2).
+    """
+    factor = ACCUMULATOR_ROUNDOFF * chain(length)
+    return result.square().div_(3).add_(squares, alpha=0.5).sqrt_().mul_(factor)

@@ -7,22 +7,24 @@ carried out in f32 in any order, every rounding at its largest and with a random
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 
+from bellrock.verify import normalisations
 from bellrock.verify.rounding import (
     ACCUMULATOR_ROUNDOFF,
     APPROXIMATION_ROUNDOFFS,
     COMPOUND_ROUNDOFFS,
     CORRECTLY_ROUNDED,
     EXACT,
+    FUNCTION,
+    SQRT3,
     Call,
     Rounding,
     Rule,
+    accumulated,
+    chain,
 )
-
-_FUNCTION = APPROXIMATION_ROUNDOFFS * ACCUMULATOR_ROUNDOFF
 
 
 def rounding_of(call: Call) -> Rounding | None:
@@ -37,21 +39,6 @@ def rounding_of(call: Call) -> Rounding | None:
     if torch.Tag.pointwise in call.func.tags:
         return Rounding(relative=COMPOUND_ROUNDOFFS * ACCUMULATOR_ROUNDOFF)
     return _any_reduction(call)
-
-
-def accumulated(result: torch.Tensor, squares: torch.Tensor, length: float) -> torch.Tensor:
-    """Return the error of a sum of `length` terms in any order, in f32.
-
-    Args:
-        result: the sum, s.
-        squares: sum of the squared terms, q (broadcastable to the result).
-        length: number of terms, K.
-
-    Returns:
-        u sqrt(K) sqrt(s^2 / 3 + q / 2).
-    """
-    factor = ACCUMULATOR_ROUNDOFF * math.sqrt(length)
-    return result.square().div_(3).add_(squares, alpha=0.5).sqrt_().mul_(factor)
 
 
 def _product_error(first: torch.Tensor, second: torch.Tensor, result: torch.Tensor) -> torch.Tensor:
@@ -118,20 +105,20 @@ def _average_pool(call: Call) -> Rounding:
 
 def _positive_sum(call: Call) -> Rounding:
     """Norms, variances, losses: a sum of terms of one sign, then a step or two."""
-    factor = math.sqrt(call.ratio() / 3) + APPROXIMATION_ROUNDOFFS
+    factor = chain(call.ratio()) / SQRT3 + APPROXIMATION_ROUNDOFFS
     return Rounding(relative=factor * ACCUMULATOR_ROUNDOFF)
 
 
 def _picked_sum(call: Call) -> Rounding:
     """A sum of one term for each target, whatever the number of classes."""
     length = max(1.0, call.args[1].numel() / max(1, call.out.numel()))
-    factor = math.sqrt(length / 3) + APPROXIMATION_ROUNDOFFS
+    factor = chain(length) / SQRT3 + APPROXIMATION_ROUNDOFFS
     return Rounding(relative=factor * ACCUMULATOR_ROUNDOFF)
 
 
 def _any_reduction(call: Call) -> Rounding:
     """An op without a rule of its own: a sum over as many terms as the sizes suggest."""
-    factor = ACCUMULATOR_ROUNDOFF * (math.sqrt(call.ratio()) + APPROXIMATION_ROUNDOFFS)
+    factor = ACCUMULATOR_ROUNDOFF * (chain(call.ratio()) + APPROXIMATION_ROUNDOFFS)
     typical = call.out.square().mean().sqrt() if call.out.numel() else 0.0
     return Rounding(relative=factor, absolute=factor * typical)
 
@@ -148,118 +135,30 @@ def _cumulative_log(call: Call) -> Rounding:
     return Rounding(chained=("log", int(call.args[1])), relative=ACCUMULATOR_ROUNDOFF)
 
 
-def _softmax(call: Call) -> Rounding:
-    """exp(x - max) loses |x - max| roundoffs; the row's sum is an error the row shares."""
-    x, dim = call.args[0], call.args[1]
-    depth = x.amax(dim, keepdim=True) - x
-    depth = torch.where(torch.isfinite(depth), depth, 0.0)
-    row = torch.full_like(x.amax(dim, keepdim=True), ACCUMULATOR_ROUNDOFF)
-    length = x.shape[dim] if x.dim() else 1
-    shared = row * math.sqrt(length / 3) * call.signs(row.shape)
-    return Rounding(relative=depth * ACCUMULATOR_ROUNDOFF + _FUNCTION, parts=(call.out * shared,))
-
-
-def _log_softmax(call: Call) -> Rounding:
-    x, dim = call.args[0], call.args[1]
-    size = x.abs() + x.abs().amax(dim, keepdim=True)
-    factor = math.sqrt((x.shape[dim] if x.dim() else 1) / 3) + APPROXIMATION_ROUNDOFFS
-    return Rounding(absolute=(size + factor) * ACCUMULATOR_ROUNDOFF)
-
-
-def _log_sum(call: Call) -> Rounding:
-    factor = math.sqrt(call.ratio() / 3) + APPROXIMATION_ROUNDOFFS
-    return Rounding(absolute=(call.out.abs() + factor) * ACCUMULATOR_ROUNDOFF)
-
-
-def _layer_norm(call: Call) -> Rounding:
-    x, shape, weight, bias = call.args[:4]
-    dims = tuple(range(x.dim() - len(shape), x.dim()))
-    shift, stretch = _normalisation(call, x, dims)
-    return _normalised(call.out, shift, stretch, weight, bias)
-
-
-def _group_norm(call: Call) -> Rounding:
-    x, weight, bias, batch, channels, _, groups = call.args[:7]
-    shape = (batch, channels, *[1] * (x.dim() - 2))
-    errors = _normalisation(call, x.reshape(batch, groups, -1), (2,))
-    shift, stretch = (
-        error.repeat_interleave(channels // groups, 1).reshape(shape) for error in errors
-    )
-    weight, bias = (v if v is None else v.view(1, *shape[1:]) for v in (weight, bias))
-    return _normalised(call.out, shift, stretch, weight, bias)
-
-
-def _batch_norm(call: Call) -> Rounding:
-    x, weight, bias, mean = call.args[:4]
-    training = bool(call.args[5]) if "no_training" not in call.name else False
-    shape = (1, -1, *[1] * (x.dim() - 2))
-    weight, bias = (v if v is None else v.view(shape) for v in (weight, bias))
-    if training:
-        dims = (0, *range(2, x.dim()))
-        shift, stretch = _normalisation(call, x, dims, stored=call.roundoff)
-        return _normalised(call.out, shift, stretch, weight, bias)
-    scaled = call.out if bias is None else call.out - bias
-    distance = x - mean.view(shape)
-    gain = torch.where(distance == 0, 0.0, scaled / distance)
-    # x * a + (b - mean * a), as well as (x - mean) * a + b, is right
-    size = (gain * mean.view(shape)).abs() + scaled.abs()
-    return Rounding(absolute=size * (2 * COMPOUND_ROUNDOFFS * ACCUMULATOR_ROUNDOFF))
-
-
-def _normalisation(
-    call: Call, x: torch.Tensor, dims: tuple[int, ...], *, stored: float = 0.0
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Errors of a group's mean (over its deviation) and of its deviation (relative).
-
-    PyTorch keeps the statistics of a batch norm in the model's dtype (`stored`), those of
-    the other normalisations in f32.
-    """
-    length = math.prod(x.shape[d] for d in dims)
-    variance, mean = torch.var_mean(x, dims, correction=0, keepdim=True)
-    step = ACCUMULATOR_ROUNDOFF * math.sqrt(length / 3)
-    off_centre = mean.square() / variance
-    shift = (1.0 + off_centre).sqrt() * step + off_centre.sqrt() * stored
-    stretch = (1.0 + off_centre).sqrt() * step + stored
-    varies = variance > 0
-    shift, stretch = (torch.where(varies, e, 0.0).clamp_max(1.0) for e in (shift, stretch))
-    return shift * call.signs(shift.shape), stretch * call.signs(stretch.shape)
-
-
-def _normalised(
-    out: torch.Tensor, shift: torch.Tensor, stretch: torch.Tensor, weight: Any, bias: Any
-) -> Rounding:
-    centred = out if bias is None else out - bias
-    moved = shift if weight is None else shift * weight
-    return Rounding(
-        relative=2 * COMPOUND_ROUNDOFFS * ACCUMULATOR_ROUNDOFF,
-        parts=(moved.expand_as(out), centred * stretch),
-    )
-
-
 def _function(call: Call) -> Rounding:
     """By polynomial or table: 4 ulp."""
-    return Rounding(relative=_FUNCTION)
+    return Rounding(relative=FUNCTION)
 
 
 def _function_near_one(call: Call) -> Rounding:
     """4 ulp, and 2 ulp of 1, which its usual formula cancels against."""
-    return Rounding(relative=_FUNCTION, absolute=_FUNCTION / 2)
+    return Rounding(relative=FUNCTION, absolute=FUNCTION / 2)
 
 
 def _function_times_input(call: Call) -> Rounding:
     """4 ulp, and 2 ulp of the input, which is multiplied by a cancelled factor."""
     if call.in_place:
-        return Rounding(relative=_FUNCTION)
-    return Rounding(relative=_FUNCTION, absolute=call.args[0].abs() * (_FUNCTION / 2))
+        return Rounding(relative=FUNCTION)
+    return Rounding(relative=FUNCTION, absolute=call.args[0].abs() * (FUNCTION / 2))
 
 
 def _power(call: Call) -> Rounding:
     """x^y as exp(y log x): relative error grows with |y log x|; small powers by products."""
     exponent = call.args[1]
     if isinstance(exponent, (int, float)) and abs(float(exponent)) in (0.5, 1.0, 2.0, 3.0):
-        return Rounding(relative=_FUNCTION)
+        return Rounding(relative=FUNCTION)
     steps = call.out.abs().clamp_min(1e-300).log().abs()
-    return Rounding(relative=(1.0 + torch.where(torch.isfinite(steps), steps, 0.0)) * _FUNCTION)
+    return Rounding(relative=(1.0 + torch.where(torch.isfinite(steps), steps, 0.0)) * FUNCTION)
 
 
 def _interpolation(call: Call) -> Rounding:
@@ -290,12 +189,13 @@ RULES: dict[str, Rule] = {
     **_from_names("cumsum", _cumulative_sum),
     **_from_names("cumprod", _cumulative_product),
     **_from_names("logcumsumexp", _cumulative_log),
-    **_from_names("_softmax", _softmax),
-    **_from_names("_log_softmax", _log_softmax),
-    **_from_names("logsumexp", _log_sum),
-    **_from_names("native_layer_norm", _layer_norm),
-    **_from_names("native_group_norm", _group_norm),
-    **_from_names("native_batch_norm _native_batch_norm_legit_no_training", _batch_norm),
+    **_from_names("_softmax", normalisations.softmax),
+    **_from_names("_log_softmax", normalisations.log_softmax),
+    **_from_names("logsumexp", normalisations.log_sum),
+    **_from_names("native_layer_norm", normalisations.layer_norm),
+    **_from_names("native_group_norm", normalisations.group_norm),
+    **_from_names("native_batch_norm", normalisations.batch_norm),
+    **_from_names("_native_batch_norm_legit_no_training", normalisations.batch_norm),
     **_from_names("exp exp2 log log2 log10 sigmoid rsqrt cosh", _function),
     **_from_names("log1p expm1 elu selu celu softplus log_sigmoid_forward", _function_near_one),
     **_from_names("tanh erf erfc erfinv sin cos tan sinh asinh atanh asin", _function_near_one),

@@ -187,15 +187,29 @@ class Examination:
         if eager is not None:
             self.eager_ratio = expectation.judge(eager, factor=self.factor).ratio
         if self.with_mutants:
-            self.results = MutationCheck(
-                oracle=oracle, expectation=expectation, other=other, factor=self.factor,
-                eager=eager, seed=self.seed,
-            ).run()  # fmt: skip
+            self._check_mutants(oracle, expectation, other, eager)
         self.insensitive = [
             f"{result.name}: {result.reason}"
             for result in (self.results or simple_mutants(expectation, other, self.factor))
             if not result.able and not math.isnan(result.value)
         ]
+
+    def _check_mutants(
+        self, oracle: Oracle, expectation: Expectation, other: list[torch.Tensor],
+        eager: list[torch.Tensor] | None,
+    ) -> None:  # fmt: skip
+        """Check the checker, as often as there are trials on the problem's own inputs."""
+        for trial in range(2, self.trials + 1):
+            check = MutationCheck(
+                oracle=oracle, expectation=expectation, other=other, factor=self.factor,
+                eager=eager, seed=self.seed,
+            )  # fmt: skip
+            self.results = check.retry(self.results) if self.results else check.run()
+            if not any(result.accepted for result in self.results):
+                return
+            other = expectation.right()
+            expectation = self._expect_own(oracle, self.seed + trial)
+            eager = self._eager_outputs(expectation)
 
     def _judge(self, program: Program, expectation: Expectation) -> bool:
         outputs = program.run_into_buffers(
