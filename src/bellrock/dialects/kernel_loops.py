@@ -233,17 +233,22 @@ def _stub(function: ir.Operation) -> None:
 def _yield_something(arguments: list[ir.Value], reads: int) -> None:
     """Yield values that depend on every argument, in a way that does not fold.
 
-    An argument that the body does not use counts as not read, and bufferization would let
-    a later kernel overwrite it.
+    An argument that the body does not use counts as not read, and bufferisation would let
+    a later kernel overwrite it; a result that is its destination's old value counts as not
+    written, and bufferisation would pass on undefined contents.
     """
     outputs = arguments[reads:]
     condition = arith.constant(ir.IntegerType.get_signless(1), value=1)
     for value in arguments[:reads]:
         condition = arith.andi(condition, _is_zero(value))
-    zeros = [_zero(value.type) for value in outputs]
-    linalg.YieldOp(
-        [arith.select(condition, v, zero) for v, zero in zip(outputs, zeros, strict=True)]
-    )
+    linalg.YieldOp([arith.select(condition, _changed(v), _zero(v.type)) for v in outputs])
+
+
+def _changed(value: ir.Value) -> ir.Value:
+    """Return a value that needs the old one and differs from it."""
+    if isinstance(value.type, ir.FloatType):
+        return arith.addf(value, arith.constant(value.type, value=1.0))
+    return arith.xori(value, arith.constant(value.type, value=1))
 
 
 def _zero(kind: ir.Type) -> ir.Value:

@@ -141,3 +141,28 @@ def test_data_movement() -> None:
 
 def test_a_model_that_returns_its_input_and_a_swap() -> None:
     check(lambda x, y: (y, x, x + y, x), (3, 5), (3, 5))
+
+
+def test_equal_pads_of_two_convolutions() -> None:
+    """The padding values are one tensor after common subexpressions are merged."""
+
+    def twice(x: torch.Tensor, v: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+        return F.conv2d(torch.relu(F.conv2d(x, v, padding=1)), w, padding=1)
+
+    check(twice, (2, 4, 9, 7), parameters=((4, 4, 3, 3), (4, 4, 3, 3)))
+
+
+def test_a_loop_whose_states_start_equal() -> None:
+    class Recurrent(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lstm = torch.nn.LSTM(5, 8, num_layers=2, bidirectional=True)
+
+        def forward(self, x: torch.Tensor) -> Any:
+            return self.lstm(x)
+
+    model = Recurrent().eval()
+    x = torch.randn(6, 3, 5)
+    with torch.no_grad():
+        compiled = bellrock.compile(model, (x,), use_cache=False)
+        torch.testing.assert_close(compiled(x), model(x))
