@@ -56,7 +56,12 @@ def to_html(records: Sequence[Record], *, title: str = "Bellrock report") -> str
 
 def pictures(records: Sequence[Record]) -> tuple[Picture, ...]:
     """Return the pictures that these records have data for."""
-    from bellrock.report.figures import compile_figure, roofline_figure, speedup_figure
+    from bellrock.report.figures import (
+        compile_figure,
+        error_figure,
+        roofline_figure,
+        speedup_figure,
+    )
 
     found = [
         Picture(
@@ -82,6 +87,14 @@ def pictures(records: Sequence[Record]) -> tuple[Picture, ...]:
         )
         for name in baselines_of(records)
     ]
+    found.append(
+        Picture(
+            title="Right or wrong",
+            caption="Error against float64 over its budget: 1 is the limit. "
+            "Light dots: PyTorch's own error in the same dtype.",
+            svg=error_figure(records),
+        )
+    )
     return tuple(p for p in found if p.svg)
 
 

@@ -30,7 +30,9 @@ def rate(value: float | None) -> str:
 
 def percent(value: float | None) -> str:
     """Return a share."""
-    return "" if value is None else f"{value:.0%}"
+    if value is None:
+        return ""
+    return f"{value:.0%}" if value >= 0.095 else f"{value:.1%}"
 
 
 def size(value: int | None) -> str:
