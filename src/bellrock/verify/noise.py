@@ -8,6 +8,7 @@ ties and overflow happen as they would.
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -28,14 +29,20 @@ _ATTENTION = frozenset(
 )
 
 
+@functools.cache
+def _sequence(dtype: torch.dtype) -> torch.Tensor:
+    """Draw the sequence that all windows are of, twice over."""
+    once = torch.randint(0, 2, (_PERIOD,), generator=torch.Generator().manual_seed(0))
+    return once.mul_(2).sub_(1).to(dtype).repeat(2)
+
+
 class Signs:
     """+1 and -1 by chance, fast: random windows of one long random sequence."""
 
     def __init__(self, seed: int, dtype: torch.dtype) -> None:
-        """Draw the sequence."""
+        """Take the seed of the windows."""
         self._generator = torch.Generator().manual_seed(seed)
-        once = torch.randint(0, 2, (_PERIOD,), generator=self._generator).mul_(2).sub_(1).to(dtype)
-        self._sequence = torch.cat([once, once])
+        self._sequence = _sequence(dtype)
 
     def flat(self, length: int) -> torch.Tensor:
         """Return `length` signs; not to be written to."""
