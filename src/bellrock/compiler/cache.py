@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 
@@ -32,8 +33,8 @@ _DIGEST_BYTES = hashlib.sha256().digest_size
 class Entry:
     """One cached result."""
 
-    description: Mapping[str, object]
-    """Plain data that JSON can hold."""
+    description: Mapping[str, Any]
+    """Plain data that JSON can hold; who wrote it knows its shape, and the key says who did."""
     code: tuple[bytes, ...]
 
 

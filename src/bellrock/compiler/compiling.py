@@ -283,10 +283,10 @@ def _from_entry(entry: Entry, payload: Payload, target: str, start: float) -> Co
             workspace_bytes=int(str(about["workspace_bytes"])),
         ),
         choices=parse_lock(str(about["choices"]), source="the compile cache").rows,
-        kernels=tuple(KernelInfo(**{**k, "cached": True}) for k in about["kernels"]),  # type: ignore[attr-defined]
+        kernels=tuple(KernelInfo(**{**k, "cached": True}) for k in about["kernels"]),
         stages=(StageSeconds(name="cache", seconds=seconds),),
         compile_seconds=seconds,
         cached=True,
-        warnings=tuple(about["warnings"]),  # type: ignore[arg-type]
-        toolchain=dict(about["toolchain"]),  # type: ignore[call-overload]
+        warnings=tuple(about["warnings"]),
+        toolchain=dict(about["toolchain"]),
     )

@@ -58,7 +58,7 @@ class KernelCompiler:
             if entry is None:
                 missing.append(job)
             else:
-                info = KernelInfo(**entry.description)  # type: ignore[arg-type]
+                info = KernelInfo(**entry.description)
                 found[job.name] = (replace(info, cached=True, calls=job.calls), entry.code[0])
         for info, code in compile_all(
             missing, stages, target=self.target, workers=self.jobs, snapshots=self.snapshots

@@ -158,18 +158,18 @@ def _drive(
 ) -> None:
     """Feed one worker process until nothing is left to do."""
     command = [sys.executable, "-m", "bellrock.compiler.worker"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
             pickle.dump(work, process.stdin)
             process.stdin.flush()
-            pickle.load(process.stdout)  # noqa: S301  (our own child: it has started)
+            pickle.load(process.stdout)
             while True:
                 job = todo.get_nowait()
                 pickle.dump(job, process.stdin)
                 process.stdin.flush()
-                done.put(pickle.load(process.stdout))  # noqa: S301
+                done.put(pickle.load(process.stdout))
         except queue.Empty:
             pass
         except (EOFError, BrokenPipeError, pickle.UnpicklingError):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def schedules_of(target: Target) -> Callable[[str, Mapping[str, object], ir.Context], str]:
     """Return what gives a schedule's text to the pipeline driver."""
 
-    def text(name: str, options: Mapping[str, object], context: ir.Context) -> str:  # noqa: ARG001
+    def text(name: str, options: Mapping[str, object], context: ir.Context) -> str:
         return schedule_text(name, options, target.schedules())
 
     return text

@@ -119,7 +119,7 @@ def _has_choice(op: Any, nested: ir.Operation) -> bool:
     return field in nested.attributes and any(nested.attributes[field])
 
 
-def _is_entry(op: Any, nested: ir.Operation) -> bool:  # noqa: ARG001
+def _is_entry(op: Any, nested: ir.Operation) -> bool:
     return (
         nested.name == "func.func"
         and KERNEL not in nested.attributes
@@ -127,7 +127,7 @@ def _is_entry(op: Any, nested: ir.Operation) -> bool:  # noqa: ARG001
     )
 
 
-def _is_named_structured(op: Any, nested: ir.Operation) -> bool:  # noqa: ARG001
+def _is_named_structured(op: Any, nested: ir.Operation) -> bool:
     return (
         nested.name.startswith("linalg.")
         and nested.name not in ("linalg.generic", "linalg.fill")

@@ -163,9 +163,7 @@ def _settle_block(block: ir.Block, own: list[ir.Value], *, first_operand: int) -
 
 
 def _materialise(value: ir.Value, destination: ir.Value) -> ir.Value:
-    return bufferization.MaterializeInDestinationOp(
-        value.type, value, destination
-    ).results[0]
+    return bufferization.MaterializeInDestinationOp(value.type, value, destination).results[0]
 
 
 def return_in_arguments(function: ir.Operation) -> None:

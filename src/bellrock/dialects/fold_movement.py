@@ -19,7 +19,6 @@ from torch_mlir.dialects import ext, transform
 
 from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
 
-
 _MEMOISED = "linalg.memoized_indexing_maps"
 
 
@@ -44,7 +43,7 @@ def _fold(root: ir.Operation) -> None:
 
 
 def _inputs(op: ir.Operation) -> int:
-    return list(ir.DenseI32ArrayAttr(op.attributes["operandSegmentSizes"]))[0]
+    return next(iter(ir.DenseI32ArrayAttr(op.attributes["operandSegmentSizes"])))
 
 
 def maps_of(op: ir.Operation) -> list[ir.AffineMap]:

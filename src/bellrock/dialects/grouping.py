@@ -5,7 +5,8 @@ the order in which they can be called, and the control ops whose bodies are grou
 
 Each op has one of four roles. *host*: reshapes, scalars, control. *kernel*: anything that
 computes or moves tensor elements. *cheap*: empties, fills, constants and slices (reshaped or
-not), which every kernel that needs one makes for itself. *control*: a loop or branch with kernels inside.
+not), which every kernel that needs one makes for itself. *control*: a loop or branch with
+kernels inside.
 A kernel starts as one op; then an elementwise op joins the kernel whose result only it
 reads, and the maker of an op's initial value joins that op.
 """
@@ -125,7 +126,7 @@ def is_elementwise(op: ir.Operation) -> bool:
 
 def init_index(op: ir.Operation) -> int:
     """Return the number of inputs of a linalg op, which is where its inits start."""
-    return list(ir.DenseI32ArrayAttr(op.attributes["operandSegmentSizes"]))[0]
+    return next(iter(ir.DenseI32ArrayAttr(op.attributes["operandSegmentSizes"])))
 
 
 def group_block(block: ir.Block) -> Grouping:

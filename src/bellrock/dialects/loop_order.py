@@ -41,7 +41,7 @@ def order_along_memory(op: ir.Operation) -> list[int]:
 
 
 def _inputs(op: ir.Operation) -> int:
-    return list(ir.DenseI32ArrayAttr(op.attributes["operandSegmentSizes"]))[0]
+    return next(iter(ir.DenseI32ArrayAttr(op.attributes["operandSegmentSizes"])))
 
 
 def _cost(strides: list[int], outputs: int, size: int) -> float:

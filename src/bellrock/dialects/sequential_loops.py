@@ -15,7 +15,6 @@ Leaves: scf.forall, scf.for, linalg.generic, tensor slices.
 """
 
 # No postponed annotations here: the dialect reads the field types from them.
-from typing import Any
 
 from torch_mlir import ir
 from torch_mlir.dialects import arith, ext, linalg, scf, tensor, transform

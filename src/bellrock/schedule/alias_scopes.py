@@ -1,5 +1,4 @@
-"""Tell LLVM that the arguments of a kernel do not overlap (dialects/alias_scopes).
-"""
+"""Tell LLVM that the arguments of a kernel do not overlap (dialects/alias_scopes)."""
 
 from __future__ import annotations
 

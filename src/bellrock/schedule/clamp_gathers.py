@@ -1,5 +1,4 @@
-"""Element reads at computed indices stay in bounds (dialects/clamp_gathers).
-"""
+"""Element reads at computed indices stay in bounds (dialects/clamp_gathers)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Inserted slices become copies that can be tiled and outlined (dialects/destinations).
-"""
+"""Inserted slices become copies that can be tiled and outlined (dialects/destinations)."""
 
 from __future__ import annotations
 

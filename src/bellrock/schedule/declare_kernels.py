@@ -1,5 +1,4 @@
-"""Kernels that are compiled elsewhere become declarations (dialects/kernel_loops).
-"""
+"""Kernels that are compiled elsewhere become declarations (dialects/kernel_loops)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Tensor constants of one repeated value become fills (dialects/destinations).
-"""
+"""Tensor constants of one repeated value become fills (dialects/destinations)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Transposes and broadcasts go into the maps of their users (dialects/fold_movement).
-"""
+"""Transposes and broadcasts go into the maps of their users (dialects/fold_movement)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Innermost loops run along memory (dialects/kernel_loops).
-"""
+"""Innermost loops run along memory (dialects/kernel_loops)."""
 
 from __future__ import annotations
 

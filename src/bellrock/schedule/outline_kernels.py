@@ -1,5 +1,4 @@
-"""Group ops into kernels, each a function of its own (dialects/outline_kernels).
-"""
+"""Group ops into kernels, each a function of its own (dialects/outline_kernels)."""
 
 from __future__ import annotations
 

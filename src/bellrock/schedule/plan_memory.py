@@ -1,5 +1,4 @@
-"""All buffers of the host function in one workspace (dialects/plan_memory).
-"""
+"""All buffers of the host function in one workspace (dialects/plan_memory)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Reductions may be summed in any order (dialects/kernel_loops).
-"""
+"""Reductions may be summed in any order (dialects/kernel_loops)."""
 
 from __future__ import annotations
 

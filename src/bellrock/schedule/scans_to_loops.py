@@ -1,5 +1,4 @@
-"""Scans and scatters become loops over slices (dialects/sequential_loops).
-"""
+"""Scans and scatters become loops over slices (dialects/sequential_loops)."""
 
 from __future__ import annotations
 

@@ -90,8 +90,11 @@ class Artifact:
 
 
 class Loaded(abc.ABC):
-    """A program in memory. Calls from several threads at once are safe if each
-    gives its own results and workspace."""
+    """A program in memory.
+
+    Thread safety: calls from several threads at once are safe if each gives its own results
+    and workspace.
+    """
 
     @abc.abstractmethod
     def call(self, addresses: Sequence[int]) -> None:

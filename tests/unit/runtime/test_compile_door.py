@@ -48,7 +48,7 @@ def test_it_sees_an_update_of_a_weight(model: Small, compiled: bellrock.Compiled
     x = torch.ones(4, 6)
     before = compiled(x)["linear"]
     with torch.no_grad():
-        model.linear.bias += 1
+        model.linear.bias.add_(1)
     torch.testing.assert_close(compiled(x)["linear"], before + 1)
 
 

@@ -57,7 +57,7 @@ def test_small_work_stays_on_one_core() -> None:
 
 def test_a_block_of_a_reduction_is_refused() -> None:
     found = motif((64, 64), ("parallel", "reduction"))
-    with pytest.raises(SelectionError, match="blocks-of-parallel-loops.*loop 1 is a reduction"):
+    with pytest.raises(SelectionError, match=r"blocks-of-parallel-loops.*loop 1 is a reduction"):
         BlockKnobs(tile=(8, 8)).validate(found, FACTS)
 
 

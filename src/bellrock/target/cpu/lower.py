@@ -95,8 +95,8 @@ def older_floats(text: str) -> str:
 
     MLIR prints LLVM IR as of its own LLVM (24): `-inf`, `+qnan`, `f0x3F9D7000`; llvmlite reads
     it as of LLVM 22: `0xFFF0000000000000`, and takes a decimal only if the type has exactly that
-    value, where MLIR prints the shortest that rounds to it. The type of a constant is the last one that its
-    line names before it.
+    value, where MLIR prints the shortest that rounds to it. The type of a constant is the
+    last one that its line names before it.
     """
     lines = text.split("\n")
     for i, line in enumerate(lines):
