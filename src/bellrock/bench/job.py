@@ -107,8 +107,8 @@ class _Job:
 
         torch.set_num_threads(self.request.threads)
         self._learn(machine=machine_info(), toolchain=dict(versions()))
-        if self.request.neighbours:
-            self._warn(f"{self.request.neighbours} other problems may have run beside it")
+        if self.request.neighbours and not self.request.check_only:
+            self._warn(f"timed while up to {self.request.neighbours} other problems ran beside it")
         with torch.no_grad(), self._within("load"):
             subject = self._load()
         with torch.no_grad():
@@ -155,10 +155,11 @@ class _Job:
         from bellrock.params.lock import read_lock
 
         request = self.request
+        lock = read_lock(request.lock) if request.lock else None
         with self._within("compile"):
             model = api.compile(
                 subject.model, subject.inputs, target=request.target, dtype=subject.dtype,
-                lock=read_lock(request.lock) if request.lock else None,
+                lock=lock,
                 pipeline=request.pipeline, cache_dir=request.cache_dir, use_cache=request.use_cache,
                 jobs=request.threads, name=request.problem.name,
             )  # fmt: skip
@@ -177,7 +178,9 @@ class _Job:
                 for row in compiled.choices
             ),
         )  # fmt: skip
-        self._warn(*compiled.warnings, *kernel_warnings(kernels))
+        # A lock may serve many problems: which of its rows serve none, the run's end tells.
+        unused = lock.unused(compiled.choices) if lock else ()
+        self._warn(*(w for w in compiled.warnings if w not in unused), *kernel_warnings(kernels))
         return model
 
     def _verify(self, subject: _Subject, compiled: CompiledModel) -> bool:

@@ -136,6 +136,8 @@ def command(
         _report(run, outputs, json_path=json_path, write_lock=write_lock)
     if run.stopped is not None:
         raise run.stopped
+    if lock is not None:
+        _tell_unused(lock, run.records)
     if run.interrupted:
         click.echo(f"Interrupted: {len(run.records)} of {run.total} problems were done.", err=True)
         return INTERRUPTED
@@ -210,6 +212,15 @@ def _write_lock(records: Sequence[Record], path: Path) -> None:
         rows=tuple(LockRow(**row.model_dump()) for row in rows.values()),
         target=targets.pop() if len(targets) == 1 else "",
     ).write(path)
+
+
+def _tell_unused(lock: Path, records: Sequence[Record]) -> None:
+    """Name the rows of a lock that matched no op of any problem."""
+    from bellrock.params.lock import LockRow, read_lock
+
+    used = [LockRow(**row.model_dump()) for record in records for row in record.choices]
+    for warning in read_lock(lock).unused(used):
+        click.echo(f"Warning: {warning}.", err=True)
 
 
 def _exit_code(records: Sequence[Record], fail_below: float | None) -> int:
