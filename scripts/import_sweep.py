@@ -47,7 +47,8 @@ def main() -> int:
     options = _options()
     problems = list(_problems(options))
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["bellrock.ingress.torch_lower", "bellrock.ingress.problem"])
+    rooms = ("problem", "torch_export", "torch_lower", "torch_module")
+    context.set_forkserver_preload([f"bellrock.ingress.{room}" for room in rooms])
     rows = []
     with options.json.open("a", encoding="utf-8") as journal:
         for path, overrides in problems:

@@ -116,7 +116,8 @@ def op_math(
         numbers = any(isinstance(leaf, float) for leaf in leaves)
         if not narrow or (only_with_numbers and not numbers):
             return NotImplemented if otherwise is None else otherwise(*args, **kwargs)
-        result_dtype = kwargs.pop("dtype", None) or _promoted(leaves, narrow)
+        args, wanted = _without_dtype(op, args, kwargs)
+        result_dtype = wanted or _promoted(leaves, narrow)
         args, kwargs = pytree.tree_map_only(torch.Tensor, _widen, (args, kwargs))
         results = op(*args, **kwargs)
         return pytree.tree_map_only(
@@ -126,6 +127,19 @@ def op_math(
         )
 
     return decomposition
+
+
+def _without_dtype(
+    op: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], torch.dtype | None]:
+    """Take a reduction's result type out of its arguments, wherever it is given."""
+    if "dtype" in kwargs:
+        return args, kwargs.pop("dtype")
+    names = [argument.name for argument in op._schema.arguments]
+    at = names.index("dtype") if "dtype" in names else len(args)
+    if at >= len(args):
+        return args, None
+    return (*args[:at], None, *args[at + 1 :]), args[at]
 
 
 def _widen(tensor: torch.Tensor) -> torch.Tensor:

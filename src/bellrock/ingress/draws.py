@@ -156,7 +156,7 @@ def take_draws(program: ExportedProgram) -> tuple[Draw, ...]:
         if name in _REFUSED and not (name == "rrelu" and not node.args[3]):
             raise _refused(node, "its random numbers depend on data")
         if name in _CREATES | _FILLS | _SCALES:
-            draws.append(_take(node, len(draws), name))
+            draws.append(_take(program, node, len(draws), name))
     for module in program.graph_module.modules():
         if module is program.graph_module or not isinstance(module, GraphModule):
             continue
@@ -168,18 +168,22 @@ def take_draws(program: ExportedProgram) -> tuple[Draw, ...]:
     return tuple(draws)
 
 
-def _take(node: Node, index: int, name: str) -> Draw:
+def _take(program: ExportedProgram, node: Node, index: int, name: str) -> Draw:
     value = node.meta["val"]
     args, kwargs = pytree.tree_map_only(
         Node,
         lambda n: _Like(shape=tuple(n.meta["val"].shape), dtype=n.meta["val"].dtype),
         (tuple(node.args), dict(node.kwargs)),
     )
+    op = _op(node)
+    if name in _CREATES and any(a.name == "dtype" for a in op._schema.arguments):
+        # The default type when the numbers are drawn need not be that of the import.
+        kwargs["dtype"] = value.dtype
     draw = Draw(
         name=f"random_{index}",
         shape=tuple(value.shape),
         dtype=value.dtype,
-        op=_op(node),
+        op=op,
         arguments=args,
         keywords=kwargs,
     )
@@ -193,6 +197,7 @@ def _take(node: Node, index: int, name: str) -> Draw:
             new = graph.call_function(combine, (node.args[0], drawn))
             new.meta = {**node.meta}
     node.replace_all_uses_with(new)
+    program.graph_signature.replace_all_uses(node.name, new.name)
     graph.erase_node(node)
     return draw
 

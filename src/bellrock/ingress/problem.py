@@ -101,6 +101,8 @@ class Problem:
         import torch
         from torch.utils import _pytree as pytree
 
+        from bellrock.ingress.torch_module import convert_module
+
         wanted = getattr(torch, dtype.torch_name)
         module = self._run()
         with self._blamed("Model"):
@@ -114,7 +116,8 @@ class Problem:
                 lambda t: t.to(wanted) if t.is_floating_point() else t,
                 tuple(module.get_inputs()),
             )
-            model = model.eval().to(wanted)
+        model.eval()
+        convert_module(model, dtype)
         # The module stays importable (pickle, inspect) for as long as its model lives.
         weakref.finalize(model, sys.modules.pop, module.__name__, None)
         return ProblemInstance(model=model, inputs=inputs, fake=fake)

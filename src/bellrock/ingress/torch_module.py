@@ -46,8 +46,8 @@ def prepare_module(model: torch.nn.Module, dtype: DType | None) -> torch.nn.Modu
         for name, tensor in _plain_tensors(module).items():
             delattr(module, name)
             module.register_buffer(name, tensor.detach(), persistent=True)
-    if convert and wanted is not None:
-        _convert(twin, wanted)
+    if convert and dtype is not None:
+        convert_module(twin, dtype)
     return twin
 
 
@@ -60,21 +60,31 @@ def _tensors(model: torch.nn.Module) -> list[torch.Tensor]:
     return [*model.parameters(), *model.buffers(), *plain]
 
 
-def _convert(model: torch.nn.Module, dtype: torch.dtype) -> None:
-    """Replace floating parameters and buffers of a twin; tied ones stay tied."""
-    done: dict[int, torch.Tensor] = {}
+def convert_module(model: torch.nn.Module, dtype: DType) -> None:
+    """Replace a model's floating parameters, buffers and tensors in plain attributes.
+
+    Like `model.to(dtype)`, but it works on fake tensors, too, and leaves no tensor behind that
+    would meet the converted ones in an op. Tied tensors stay tied.
+    """
+    wanted = getattr(torch, dtype.torch_name)
+    done: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}  # old ones are kept: ids stay theirs
     for module in model.modules():
-        tables: list[dict[str, Any]] = [module._parameters, module._buffers]
+        tables: list[dict[str, Any]] = [module._parameters, module._buffers, vars(module)]
         for table in tables:
             for name, tensor in table.items():
-                if tensor is None or not tensor.is_floating_point():
+                if not isinstance(tensor, torch.Tensor) or not tensor.is_floating_point():
                     continue
-                if id(tensor) not in done:
-                    new = tensor.detach().to(dtype)
-                    if isinstance(tensor, torch.nn.Parameter):
-                        new = torch.nn.Parameter(new, requires_grad=tensor.requires_grad)
-                    done[id(tensor)] = new
-                table[name] = done[id(tensor)]
+                if tensor.dtype != wanted:
+                    if id(tensor) not in done:
+                        done[id(tensor)] = tensor, _as_dtype(tensor, wanted)
+                    table[name] = done[id(tensor)][1]
         if isinstance(module, torch.nn.RNNBase):
             # It keeps a second list of its weights, which has to follow.
             module._flat_weights = [getattr(module, name) for name in module._flat_weights_names]
+
+
+def _as_dtype(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    new = tensor.detach().to(dtype)
+    if isinstance(tensor, torch.nn.Parameter):
+        return torch.nn.Parameter(new, requires_grad=tensor.requires_grad)
+    return new
