@@ -69,6 +69,8 @@ class Event(BaseModel):
 class _Child:
     order: Order
     started: float
+    inherited_bytes: int
+    """What the zygote holds, which counts as the child's too and is not its doing."""
     reason: Literal["", "timeout", "memory"] = ""
 
 
@@ -120,10 +122,13 @@ class Zygote:
         return bool(data)
 
     def _start(self, order: Order) -> None:
+        inherited = _own_memory_bytes(psutil.Process())
         pid = os.fork()
         if pid == 0:
             _live(order, self._job, self._channel)
-        self._children[pid] = _Child(order=order, started=time.monotonic())
+        self._children[pid] = _Child(
+            order=order, started=time.monotonic(), inherited_bytes=inherited
+        )
 
     def _reap(self) -> None:
         for pid in list(self._children):
@@ -147,23 +152,27 @@ class Zygote:
                 continue
             if now - child.started > child.order.time_limit_seconds:
                 child.reason = "timeout"
-            elif group_memory_bytes(pid) > child.order.memory_limit_bytes:
+            elif _group_memory_bytes(pid) > child.order.memory_limit_bytes + child.inherited_bytes:
                 child.reason = "memory"
             if child.reason:
                 end_group(pid)
 
 
-def group_memory_bytes(pid: int) -> int:
+def _group_memory_bytes(pid: int) -> int:
     """Return the memory that a process and its descendants hold for themselves."""
     total = 0
     try:
         root = psutil.Process(pid)
         for process in (root, *root.children(recursive=True)):
-            memory = process.memory_info()
-            total += memory.rss - memory.shared
+            total += _own_memory_bytes(process)
     except psutil.Error:
         return total  # ended meanwhile: it holds nothing
     return total
+
+
+def _own_memory_bytes(process: psutil.Process) -> int:
+    memory = process.memory_info()
+    return memory.rss - memory.shared
 
 
 def end_group(pid: int) -> None:
