@@ -29,6 +29,7 @@ class ProgressDisplay:
             self._bar = Progress(
                 BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn(),
                 TextColumn("{task.description}"), console=self._console, transient=True,
+                refresh_per_second=2,  # drawing takes time from what is measured
             )  # fmt: skip
             self._task = self._bar.add_task("starting", total=None)
 

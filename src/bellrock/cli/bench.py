@@ -226,7 +226,11 @@ def _tell_unused(lock: Path, records: Sequence[Record]) -> None:
 def _exit_code(records: Sequence[Record], fail_below: float | None) -> int:
     from bellrock.bench.record import Status
 
-    if records and all(r.failure and r.failure.exception == "ProblemError" for r in records):
+    unusable = [
+        r.status is Status.IMPORT_FAILED and r.failure and r.failure.exception == "ProblemError"
+        for r in records
+    ]
+    if records and all(unusable):
         return 2  # what the caller asked for does not exist or does not fit
     wrong = any(r.status is not Status.OK for r in records)
     fooled = any(r.verdict is not None and r.verdict.accepted_mutants for r in records)
