@@ -91,6 +91,7 @@ def op_classes() -> Sequence[Any]:
         outline_kernels,
         plan_memory,
         sequential_loops,
+        share_concats,
         thread_buffers,
         trim_windows,
     )
@@ -105,6 +106,7 @@ def op_classes() -> Sequence[Any]:
         *outline_kernels.OPS,
         *plan_memory.OPS,
         *sequential_loops.OPS,
+        *share_concats.OPS,
         *thread_buffers.OPS,
         *trim_windows.OPS,
     )
