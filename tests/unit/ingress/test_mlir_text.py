@@ -80,7 +80,7 @@ class TestEntry:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("func.func @f( {", r"^bad\.mlir:1:15: the text is not valid MLIR; got expected"),
+        ("func.func @f( {", r"^bad\.mlir:1:14: the text is not valid MLIR; got expected"),
         ("\n  nonsense.op\n", r"^bad\.mlir:2:3: the text is not valid MLIR.*nonsense"),
         (
             "func.func @f(%a: tensor<2xf32>) -> tensor<3xf32> {\n  return %a : tensor<2xf32>\n}",

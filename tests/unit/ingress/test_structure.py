@@ -8,14 +8,13 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._higher_order_ops.while_loop import while_loop
 from torch.nn import functional
 from torch_mlir import ir
 
 from bellrock.errors import ImportFailedError
 from bellrock.ingress.context import payload_context
 from bellrock.ingress.torch_export import import_module
-
-while_loop = torch._higher_order_ops.while_loop
 
 
 class Function(nn.Module):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor, nn
+from torch._higher_order_ops.while_loop import while_loop
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from bellrock.errors import CallError, ImportFailedError
@@ -38,6 +39,8 @@ def door(program: TorchProgram) -> list[tuple[str, str, str]]:
 
 class Layer(nn.Module):
     """Every kind of tensor that a module can hold."""
+
+    shift: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -266,9 +269,7 @@ class TestFingerprint:
 
 def _loop(x: Tensor, bound: int) -> Tensor:
     start = torch.zeros((), dtype=torch.int64)
-    return torch._higher_order_ops.while_loop(
-        lambda t, y: t < bound, lambda t, y: (t + 1, y * 2), (start, x)
-    )[1]
+    return while_loop(lambda t, y: t < bound, lambda t, y: (t + 1, y * 2), (start, x))[1]
 
 
 class TestFailures:
