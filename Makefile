@@ -18,13 +18,15 @@ help: ## List the targets.
 
 env: $(STAMP) ## Create the environment in .venv and install Bellrock with everything it needs.
 
-$(STAMP): pyproject.toml
+$(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-	  echo "Bellrock needs Python 3.11 or later; '$(PYTHON)' is $$($(PYTHON) --version 2>&1 || echo absent)." \
+	  echo "Bellrock needs Python 3.11 or later; '$(PYTHON)' is $$($(PYTHON) --version 2>&1 | head -1)." \
 	       "Name another: make PYTHON=python3.12 ..." >&2; exit 1; }
 	@# Some systems ship Python without ensurepip: their own pip then fills the environment.
 	$(PYTHON) -m venv $(VENV) 2>/dev/null || { $(PYTHON) -m venv --clear --without-pip $(VENV) && \
 	  $(PYTHON) -m pip --python $(BIN)/python install --quiet pip; }
+
+$(STAMP): pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@
 

@@ -16,6 +16,7 @@ strict: an unknown key, a wrong type, a row given twice is an error with file:li
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from bellrock.errors import LockError, UnknownNameError
 from bellrock.params.constraint import Value
@@ -34,6 +36,7 @@ Choices of one run of Bellrock, one row for each distinct motif.
 Pass this file back with --lock to use them again. Edit `parameters` to override a choice;
 rows that are left out are chosen anew. `by` says who chose and is for people.
 """
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _KEYS = {"schema": True, "target": False, "choices": True}
 _ROW_KEYS = {
     "motif": True,
@@ -117,6 +120,9 @@ class Lock:
         """
         partial = path.with_name(path.name + ".partial")
         try:
+            if path.exists() and not path.is_file():  # a device must not be replaced
+                path.write_text(self.text(), encoding="utf-8")
+                return
             partial.write_text(self.text(), encoding="utf-8")
             partial.replace(path)
         except OSError as error:
@@ -294,7 +300,7 @@ def _line(found: CommentedMap, key: object, source: str) -> str:
 
 def _row_map(row: LockRow) -> CommentedMap:
     parameters = CommentedMap(
-        (name, _flow(value) if isinstance(value, tuple) else value)
+        (name, _scalar(value) if isinstance(value, str) else _flow(value))
         for name, value in row.parameters.items()
     )
     parameters.fa.set_flow_style()
@@ -305,7 +311,14 @@ def _row_map(row: LockRow) -> CommentedMap:
     return entries
 
 
-def _flow(values: tuple[int, ...]) -> CommentedSeq:
-    sequence = CommentedSeq(values)
+def _scalar(text: str) -> str:
+    """Quote what is no plain word; inside `{}` ruamel leaves some text bare and cannot read it."""
+    return text if _WORD.fullmatch(text) else DoubleQuotedScalarString(text)
+
+
+def _flow(value: Value) -> Value | CommentedSeq:
+    if not isinstance(value, tuple):
+        return value
+    sequence = CommentedSeq(value)
     sequence.fa.set_flow_style()
     return sequence
