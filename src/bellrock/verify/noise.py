@@ -8,6 +8,7 @@ ties and overflow happen as they would.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 from typing import Any
@@ -69,13 +70,24 @@ class NoiseMode(WideMode):
     """
 
     def __init__(
-        self, *, width: torch.dtype, dtype: DType, seed: int, amplify: float = 1.0
-    ) -> None:
-        """Take the tested dtype, the seed of the signs, and a factor on every error."""
+        self, *, width: torch.dtype, dtype: DType, seed: int, amplify: float = 1.0,
+        store_constants: bool = False,
+    ) -> None:  # fmt: skip
+        """Set up one run.
+
+        Args:
+            width: format to compute in.
+            dtype: the tested one.
+            seed: of the signs.
+            amplify: factor on every error.
+            store_constants: round all constants to the tested dtype, not each by chance.
+        """
         super().__init__(width=width, dtype=getattr(torch, dtype.torch_name))
         self.roundoff = dtype.unit_roundoff
         self.tiny = float(torch.finfo(self.dtype).smallest_normal)
+        self.largest = float(torch.finfo(self.dtype).max)
         self.amplify = amplify
+        self.store_constants = store_constants
         self.signs = Signs(seed, width)
         self.names: set[str] = set()
         self.seconds = 0.0
@@ -100,13 +112,15 @@ class NoiseMode(WideMode):
         return out
 
     def _shaken_scalar(self, value: Any) -> Any:
-        """A constant may be rounded to the tested dtype, the same for all elements."""
+        """A constant may be rounded to the tested dtype, or not; the same for all elements."""
         if not isinstance(value, float) or not math.isfinite(value) or value == 0.0:
             return value
         stored = torch.tensor(value, dtype=self.dtype).item()
         if stored == value or not math.isfinite(stored):
             return value
-        return value * (1.0 + self.amplify * self.roundoff * float(self.signs.flat(1)))
+        if not self.store_constants and float(self.signs.flat(1)) < 0:
+            return value
+        return value + self.amplify * (stored - value)
 
     def _shaken_input(self, value: Any) -> Any:
         if not isinstance(value, torch.Tensor) or not value.is_floating_point():
@@ -123,6 +137,8 @@ class NoiseMode(WideMode):
         for number, result in enumerate(results):
             if not isinstance(result, torch.Tensor) or not result.is_floating_point():
                 continue
+            if not result.numel():
+                continue
             call = Call(
                 name=name, func=func, args=args, kwargs=kwargs, out=result,
                 signs=self.signs.shaped, roundoff=self.roundoff,
@@ -137,40 +153,43 @@ class NoiseMode(WideMode):
 
     def _shake(self, out: torch.Tensor, rounding: Rounding) -> None:
         """Add a rounding to a result in place, large results piece by piece."""
-        plain = isinstance(rounding.relative, float) and isinstance(rounding.absolute, float)
-        whole = rounding.parts or rounding.stored is not None or rounding.chained or not plain
-        if whole or out.numel() <= _CHUNK or not out.is_contiguous():
-            out.copy_(self._shaken(out, rounding))
-            return
-        flat = out.view(-1)
-        for start in range(0, flat.numel(), _CHUNK):
-            piece = flat[start : start + _CHUNK]
-            piece.copy_(self._shaken(piece, rounding))
-
-    def _shaken(self, out: torch.Tensor, rounding: Rounding) -> torch.Tensor:
-        magnitude = out.abs()
-        error = (magnitude * rounding.relative + rounding.absolute) * self.signs.shaped(out.shape)
-        for part in rounding.parts:
-            error = error + part
         if rounding.chained is not None:
-            error = error + self._chain(out, *rounding.chained)
+            parts = (*rounding.parts, self._chain(out, *rounding.chained))
+            rounding = dataclasses.replace(rounding, parts=parts, chained=None)
+        if out.numel() <= _CHUNK or out.dim() == 0:
+            self._shake_piece(out, rounding)
+            return
+        step = max(1, _CHUNK * out.shape[0] // out.numel())
+        for start in range(0, out.shape[0], step):
+            where = slice(start, start + step)
+            self._shake(out[where] if step > 1 else out[start], _part_of(rounding, out, where))
+
+    def _shake_piece(self, out: torch.Tensor, rounding: Rounding) -> None:
+        magnitude = out.abs()
         stored = magnitude
         if rounding.stored is not None:
-            stored = torch.maximum(stored, rounding.stored.abs())
-        stored = stored.clamp_min(self.tiny) * self.roundoff
-        error = error + stored * self.signs.shaped(out.shape)
-        kept = self._representable(out)
-        shaken = torch.where(kept, out, out + error * self.amplify)
-        # beyond the largest finite value a result of the tested dtype is infinite
-        narrow = shaken.to(self.dtype)
-        return torch.where(torch.isinf(narrow), narrow.to(out.dtype), shaken)
+            stored = torch.maximum(magnitude, rounding.stored.abs())
+        error = stored.clamp_min(self.tiny).mul_(self.roundoff)
+        error *= self.signs.shaped(out.shape)
+        if not (isinstance(rounding.relative, float) and rounding.relative == 0.0):
+            error += magnitude.mul(rounding.relative).mul_(self.signs.shaped(out.shape))
+        if not (isinstance(rounding.absolute, float) and rounding.absolute == 0.0):
+            error += self.signs.shaped(out.shape) * rounding.absolute
+        for part in rounding.parts:
+            error += part
+        error *= self.amplify
+        error.masked_fill_(self._representable(out), 0.0)
+        out += error
+        if not float(out.abs().amax()) <= self.largest:
+            # beyond the largest finite value a result of the tested dtype is infinite
+            narrow = out.to(self.dtype)
+            out.copy_(torch.where(torch.isinf(narrow), narrow.to(out.dtype), out))
 
     def _representable(self, out: torch.Tensor) -> torch.Tensor:
         """Mark values that the tested dtype holds exactly: exact arithmetic stays exact."""
         if self.width == self.dtype:
-            return ~torch.isfinite(out) | (out == 0)
-        narrow = out.to(self.dtype)
-        return torch.isnan(out) | (narrow.to(out.dtype) == out)
+            return torch.isinf(out) | (out == 0)
+        return out.to(self.dtype).to(out.dtype) == out
 
     def _chain(self, out: torch.Tensor, kind: str, dim: int) -> torch.Tensor:
         """Errors of a scan add up along it."""
@@ -180,6 +199,26 @@ class NoiseMode(WideMode):
         if kind == "sum":
             return torch.cumsum(out * signs, dim)
         return torch.cumsum(signs, dim) * (out.abs() if kind == "product" else 1.0)
+
+
+def _part_of(rounding: Rounding, out: torch.Tensor, where: slice) -> Rounding:
+    """Return the rounding of a slice along the first dimension (dropped if it is one)."""
+    single = where.stop - where.start == 1
+
+    def cut(value: float | torch.Tensor) -> float | torch.Tensor:
+        if not isinstance(value, torch.Tensor) or value.dim() == 0:
+            return value
+        whole = value.expand_as(out)
+        return whole[where.start] if single else whole[where]
+
+    parts = [part.expand_as(out) for part in rounding.parts]
+    stored = rounding.stored
+    return Rounding(
+        relative=cut(rounding.relative),
+        absolute=cut(rounding.absolute),
+        parts=tuple(part[where.start] if single else part[where] for part in parts),
+        stored=None if stored is None else stored[where.start] if single else stored[where],
+    )
 
 
 def _is_view(func: torch._ops.OpOverload) -> bool:

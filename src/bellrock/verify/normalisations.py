@@ -78,12 +78,12 @@ def batch_norm(call: Call) -> Rounding:
         dims = (0, *range(2, x.dim()))
         shift, stretch = _normalisation(call, x, dims, stored=call.roundoff)
         return _normalised(call.out, shift, stretch, weight, bias)
-    scaled = call.out if bias is None else call.out - bias
-    distance = x - mean.view(shape)
-    gain = torch.where(distance == 0, 0.0, scaled / distance)
+    variance, eps = call.args[4].view(shape), call.args[-1]
+    gain = torch.rsqrt(variance + eps) * (1.0 if weight is None else weight)
     # x * a + (b - mean * a), as well as (x - mean) * a + b, is right
-    size = (gain * mean.view(shape)).abs() + scaled.abs()
-    return Rounding(absolute=size * (2 * COMPOUND_ROUNDOFFS * ACCUMULATOR_ROUNDOFF))
+    size = (gain * mean.view(shape)).abs() + (0.0 if bias is None else bias.abs())
+    steps = 2 * COMPOUND_ROUNDOFFS * ACCUMULATOR_ROUNDOFF
+    return Rounding(relative=steps, absolute=size * steps)
 
 
 def _normalisation(

@@ -221,8 +221,9 @@ class Oracle:
         self, inputs: tuple[object, ...], seed: int, *, number: int, amplify: float
     ) -> tuple[list[torch.Tensor], NoiseMode]:
         mode = NoiseMode(
-            width=self.reference.width, dtype=self.dtype, seed=seed * 31 + number, amplify=amplify
-        )
+            width=self.reference.width, dtype=self.dtype, seed=seed * 31 + number,
+            amplify=amplify, store_constants=number in (0, _MOST_SAMPLES),
+        )  # fmt: skip
         return self.reference.run_with(mode, inputs, seed).outputs, mode
 
     def _allowed_jumps(
