@@ -151,9 +151,9 @@ def take_draws(program: ExportedProgram) -> tuple[Draw, ...]:
     draws: list[Draw] = []
     for node in list(program.graph.nodes):
         name = _name(node.target)
-        if name in _SCALES and not node.args[2]:
+        if name in _SCALES | _REFUSED and not _active(node):
             continue
-        if name in _REFUSED and not (name == "rrelu" and not node.args[3]):
+        if name in _REFUSED:
             raise _refused(node, "its random numbers depend on data")
         if name in _CREATES | _FILLS | _SCALES:
             draws.append(_take(program, node, len(draws), name))
@@ -166,6 +166,14 @@ def take_draws(program: ExportedProgram) -> tuple[Draw, ...]:
     if draws:
         program.graph_module.recompile()
     return tuple(draws)
+
+
+def _active(node: Node) -> bool:
+    """Whether an op draws at all: those that take a training flag draw only if it is set."""
+    names = [argument.name for argument in _op(node)._schema.arguments]
+    given = {**dict(zip(names, node.args, strict=False)), **node.kwargs}
+    flags = {"train", "training"} & set(names)
+    return not flags or any(given.get(flag, False) is not False for flag in flags)
 
 
 def _take(program: ExportedProgram, node: Node, index: int, name: str) -> Draw:

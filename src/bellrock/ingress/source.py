@@ -23,19 +23,18 @@ def where(node: Node) -> str | None:
     For an op inside one of PyTorch's own modules, that is the module's path in the model.
     """
     frames = [(f, int(line)) for f, line in _FRAME.findall(node.meta.get("stack_trace") or "")]
+    own = _innermost(frames)
     modules = list((node.meta.get("nn_module_stack") or {}).values())
-    if modules and modules[-1][0] and all(_installed(file) for file, _ in frames):
-        path, kind = modules[-1]
-        return f"module {path} ({kind if isinstance(kind, str) else kind.__qualname__})"
-    return _innermost(frames)
+    if own is not None or not modules or not modules[-1][0]:
+        return own
+    path, kind = modules[-1]
+    return f"module {path} ({kind if isinstance(kind, str) else kind.__qualname__})"
 
 
 def raised_at(error: BaseException) -> str | None:
     """Return the innermost place outside installed packages that an error passed through."""
     frames = traceback.extract_tb(error.__traceback__)
-    return _innermost(
-        [(f.filename, f.lineno or 0) for f in frames if not f.filename.startswith("<")]
-    )
+    return _innermost([(frame.filename, frame.lineno or 0) for frame in frames])
 
 
 def place(file: str, line: int) -> str:
@@ -45,10 +44,11 @@ def place(file: str, line: int) -> str:
 
 
 def _innermost(frames: list[tuple[str, int]]) -> str | None:
-    own = [frame for frame in frames if not _installed(frame[0])]
-    chosen = own or frames
-    return place(*chosen[-1]) if chosen else None
+    """Return the last frame that is neither an installed package's nor Bellrock's."""
+    own = [(file, line) for file, line in frames if _is_users(file)]
+    return place(*own[-1]) if own else None
 
 
-def _installed(file: str) -> bool:
-    return "site-packages" in file or str(Path(__file__).parent) in file
+def _is_users(file: str) -> bool:
+    elsewhere = ("site-packages", "dist-packages", str(Path(__file__).parent))
+    return not file.startswith("<") and not any(part in file for part in elsewhere)
