@@ -52,9 +52,7 @@ def test_a_wide_copy_shares_nothing_and_keeps_ties() -> None:
 def test_the_reference_stays_wide_where_the_source_names_a_narrow_float() -> None:
     model = Tied()
     x = randn(3, 4)
-    (result,) = Reference(model=model, dtype=torch.float32).run(
-        (x,), seed=0
-    ).outputs
+    (result,) = Reference(model=model, dtype=torch.float32).run((x,), seed=0).outputs
     with torch.no_grad():
         by_hand = x.double() @ model.first.weight.double().T + model.first.bias.double() + 0.5
         by_hand = by_hand @ model.last.weight.double().T + model.last.bias.double() + 1

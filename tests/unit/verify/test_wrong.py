@@ -81,9 +81,7 @@ def test_one_wrong_element_of_thousands_fails_and_is_named(case) -> None:
 
 @pytest.mark.parametrize("narrow", [torch.bfloat16, torch.float16])
 def test_f32_computed_in_a_narrower_format_fails(case, narrow: torch.dtype) -> None:
-    wide, halves = (
-        nn.Sequential(nn.Linear(40, 40), nn.Tanh(), nn.Linear(40, 9)) for _ in range(2)
-    )
+    wide, halves = (nn.Sequential(nn.Linear(40, 40), nn.Tanh(), nn.Linear(40, 9)) for _ in range(2))
     made = case(wide, lambda: (randn(8, 40),))
     halves.to(narrow)
     halves.load_state_dict(made.subject.model.state_dict())
