@@ -75,7 +75,7 @@ class CompiledModel:
         ]
 
 
-def compile(  # noqa: A001  (reads right as `bellrock.compile`)
+def compile(
     model: torch.nn.Module,
     example_inputs: Sequence[Any],
     *,
