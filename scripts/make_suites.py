@@ -130,7 +130,8 @@ def _valid_tiny_rows(root: Path, file: str, source: str) -> Iterable[Row]:
         except InvalidSizesError:
             continue
         found = True
-        yield Row(file=file, sizes=sizes, tags=_fixed(root / file), **asdict(cost))
+        tags = _fixed(root / file) or suite_sizes.kept_images(source, sizes)
+        yield Row(file=file, sizes=sizes, tags=tags, **asdict(cost))
 
 
 def _fixed(path: Path) -> tuple[str, ...]:
@@ -157,7 +158,7 @@ def _work(suite: str, root: Path, file: str, answer: Connection) -> None:
 def find_row(suite: str, root: Path, file: str) -> Row | str:
     """Find one row in a process of its own; a string says why there is none."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "suite_probe"])
+    context.set_forkserver_preload(["torch", "suite_probe", "bellrock.bench.suite_file"])
     receive, send = context.Pipe(duplex=False)
     process = context.Process(target=_work, args=(suite, root, file, send))
     process.start()

@@ -148,6 +148,7 @@ _TINY = {
 the third, and so on: sizes that differ tell apart what would look the same if they agreed."""
 _TINY_VOLUME = (8, 9, 10, 11, 12, 13, 16, 24, 32)
 _TINY_DEEP = (32, 64, 48, 96, 33, 128, 65)
+_LARGE_IMAGE = 128
 _TINY_FIXED = (2, 1)
 
 
@@ -185,6 +186,17 @@ def _ranks(lengths: Sequence[int]) -> Iterator[tuple[int, ...]]:
             if index < length and after not in seen:
                 seen.add(after)
                 heapq.heappush(waiting, (sum(after), max(after), after))
+
+
+def kept_images(source: str, sizes: Sizes) -> tuple[str, ...]:
+    """Return the tag of a problem whose images stay as large as they are."""
+    kept = any(
+        size.role is Role.SPATIAL
+        and _flat(size.original) == _flat(sizes.get(size.name, size.original))
+        for size in find_sizes(source)
+        if max(_flat(size.original)) >= _LARGE_IMAGE
+    )
+    return ("fixed-size",) if kept else ()
 
 
 def only_small_batch(source: str) -> Sizes:
@@ -227,14 +239,15 @@ def largest_sizes(sizes: Sequence[Size], fits: Callable[[Sizes], bool]) -> Sizes
         return {}
     batch = [s for s in sizes if s.role is Role.BATCH]
     others = [s for s in sizes if s.role not in (Role.BATCH, Role.COUNT)]
-    if (found := _with_largest_batch(batch, {}, fits)) is not None:
-        return found
+    alone = _with_largest_batch(batch, {}, fits)
+    if alone is not None and alone[batch[0].name] != 1:
+        return alone  # one alone may run only because it broadcasts
     together = _scaled([*batch, *others], {}, fits)
     smallest: Sizes = {s.name: 1 for s in batch}
     apart = _scaled(others, smallest, fits)
     if apart is not None and batch:
         apart = _with_largest_batch(batch, apart, fits) or apart
-    candidates = [c for c in (together, apart) if c is not None]
+    candidates = [c for c in (alone, together, apart) if c is not None]
     return min(candidates, key=lambda c: _distance(sizes, c), default=None)
 
 
@@ -259,12 +272,19 @@ def _round_numbers() -> list[int]:
 
 
 def _scaled(sizes: Sequence[Size], start: Sizes, fits: Callable[[Sizes], bool]) -> Sizes | None:
-    for step in range(1, 97):
-        factor = 2 ** (-step / 8)
-        candidate = start | {s.name: _scale(s.original, factor) for s in sizes}
-        if fits(candidate):
-            return candidate
-    return None
+    """Halve all sizes until they fit, then find the largest factor to within 2 %."""
+
+    def at(octaves: float) -> Sizes:
+        return start | {s.name: _scale(s.original, 2**-octaves) for s in sizes}
+
+    fitting = next((n / 2 for n in range(1, 49) if fits(at(n / 2))), None)
+    if fitting is None:
+        return None
+    low, high = fitting - 0.5, fitting
+    while high - low > 1 / 32:
+        middle = (low + high) / 2
+        low, high = (low, middle) if fits(at(middle)) else (middle, high)
+    return at(high)
 
 
 def _scale(original: Value, factor: float) -> Value:
@@ -286,7 +306,10 @@ def _scale_one(original: int, factor: float) -> int:
 def _distance(sizes: Sequence[Size], overrides: Sizes) -> float:
     total = 0.0
     for size in sizes:
-        olds, news = _flat(size.original), _flat(overrides.get(size.name, size.original))
+        olds, news = (
+            _flat(size.original),
+            _flat(overrides.get(size.name, size.original)),
+        )
         total += sum(abs(math.log(old / new)) for old, new in zip(olds, news, strict=True))
     return total
 

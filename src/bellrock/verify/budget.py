@@ -33,7 +33,7 @@ class Budget:
     scale: Scale
     roundoff: float
     bins: torch.Tensor
-    """Root-mean-square noise per bin of magnitude, over the element's magnitude (f32)."""
+    """Root-mean-square noise per bin, over the element's magnitude (f32)."""
     groups: dict[str, torch.Tensor]
     """Per partition and group: how much above its bins the noise is; if it is anywhere."""
     independent: dict[str, float]
@@ -53,7 +53,7 @@ class Budget:
     def expected(self, reference: torch.Tensor, where: Slices) -> torch.Tensor:
         """Return the expected error of a block of the reference, in units of the scale (f32)."""
         magnitude = self.scale.magnitude(reference)
-        noise = self.bins[bin_of(magnitude)].mul_(magnitude)
+        noise = self.bins[bin_of(magnitude, reference)].mul_(magnitude)
         excess: torch.Tensor | None = None
         for name, groups in self.groups.items():
             above = expand_groups(name, groups, where)

@@ -129,9 +129,7 @@ def tails_of(noisy: torch.Tensor, reference: torch.Tensor, budget: Budget) -> di
     return {**tails, "element": worst / budget.element_limit(1.0)}
 
 
-def count_beyond(
-    got: torch.Tensor, reference: torch.Tensor, budget: Budget, factor: float
-) -> int:
+def count_beyond(got: torch.Tensor, reference: torch.Tensor, budget: Budget, factor: float) -> int:
     """Return how many elements are beyond the limit for single elements."""
     mine, clean = got.reshape(budget.shape), reference.reshape(budget.shape)
     limit, count = budget.element_limit(factor), 0
@@ -272,4 +270,3 @@ def compare_integers(
         ratio=count / allowed if allowed else (math.inf if count else 0.0),
         index=_place(first, tuple(reference.shape)), output=output, rms=float(count), detail=detail,
     )  # fmt: skip
-

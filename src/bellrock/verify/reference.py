@@ -167,9 +167,7 @@ class Written:
         changed = [n for n, t in enumerate(inputs) if version_of(t) != versions[n]]
         return cls(state=state.written(), inputs=tuple(changed))
 
-    def values(
-        self, model: torch.nn.Module, inputs: tuple[object, ...]
-    ) -> list[torch.Tensor]:
+    def values(self, model: torch.nn.Module, inputs: tuple[object, ...]) -> list[torch.Tensor]:
         """Return what was written, after a run."""
         tensors = flat_tensors(inputs)
         return [*tensors_named(model, self.state), *(tensors[n] for n in self.inputs)]
@@ -247,9 +245,7 @@ class Reference:
         self.fallbacks.append(f"the reference does not run in {self.width} ({what})")
         self.width = narrower[0]
 
-    def run_with(
-        self, mode: WideMode, inputs: tuple[object, ...], seed: int
-    ) -> ReferenceResult:
+    def run_with(self, mode: WideMode, inputs: tuple[object, ...], seed: int) -> ReferenceResult:
         """Run a fresh wide copy of the model under a dispatch mode."""
         model = widened_model(self.model, self.width)
         wide = widened(inputs, self.width)

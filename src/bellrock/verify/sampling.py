@@ -129,17 +129,20 @@ class NoiseStatistics:
         """Root mean square of the noise per bin, over the elements that have any.
 
         Elements without noise are exact, or on the flat side of a kink (a zero of a relu);
-        they get what the others of their bin have.
+        they get what the others of their bin have. Negative and other values have bins of
+        their own, blended with those of both: an activation treats them differently.
         """
-        sums = torch.zeros(BINS, dtype=torch.float64)
-        counts = torch.zeros(BINS, dtype=torch.float64)
+        sums = torch.zeros(2 * BINS, dtype=torch.float64)
+        counts = torch.zeros(2 * BINS, dtype=torch.float64)
         clean = self.reference.reshape(self.shape)
         for where in iterate_blocks(self.shape):
-            index = bin_of(self.scale.magnitude(clean[where])).flatten()
+            index = bin_of(self.scale.magnitude(clean[where]), clean[where]).flatten()
             squares = self._squares[where].flatten()
-            sums += torch.bincount(index, squares.double(), BINS)
-            counts += torch.bincount(index[squares > 0], minlength=BINS)
-        return _blended(sums, counts * max(1, self.samples))
+            sums += torch.bincount(index, squares.double(), 2 * BINS)
+            counts += torch.bincount(index[squares > 0], minlength=2 * BINS)
+        counts *= max(1, self.samples)
+        both = _blended(sums[:BINS] + sums[BINS:], counts[:BINS] + counts[BINS:]).repeat(2)
+        return ((sums + _PRIOR * both) / (counts + _PRIOR)).sqrt().float()
 
     def _groups(self, bins: torch.Tensor) -> dict[str, torch.Tensor]:
         """How far each group's noise is above what its elements' bins say, where it is."""
@@ -148,7 +151,8 @@ class NoiseStatistics:
         inverse = bins.square().reciprocal().nan_to_num(posinf=0.0)
         for where in iterate_blocks(self.shape):
             squares = self._squares[where]
-            sums.add(where, squares * inverse[bin_of(self.scale.magnitude(clean[where]))])
+            index = bin_of(self.scale.magnitude(clean[where]), clean[where])
+            sums.add(where, squares * inverse[index])
             counts.add(where, (squares > 0).float())
         excess = {}
         for name, group in sums.sums.items():
@@ -160,7 +164,7 @@ class NoiseStatistics:
 
 
 def _blended(sums: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
-    """Root mean squares of bins, sparse ones blended with the next on the side of the fullest.
+    """Mean squares of bins, sparse ones blended with the next on the side of the fullest.
 
     Towards larger magnitudes the relative error is taken to stay, towards smaller ones the
     absolute error; and the lowest bin, where the zeros are, has at least that of the next.
@@ -179,4 +183,4 @@ def _blended(sums: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
     elif bool(counts[1:].any()):
         above = 1 + int(counts[1:].argmax())
         squares[0] = torch.maximum(squares[0], squares[above] * 16.0**above)
-    return squares.sqrt().float()
+    return squares

@@ -40,12 +40,14 @@ class Scale:
         return (block / self.unit).float().abs_().clamp_min_(4.0**FIRST_BIN)
 
 
-def bin_of(magnitude: torch.Tensor) -> torch.Tensor:
-    """Return the bin of each magnitude; its exponent's bits say it without a logarithm."""
+def bin_of(magnitude: torch.Tensor, block: torch.Tensor) -> torch.Tensor:
+    """Return the bin of each magnitude, negative values (of `block`) in bins of their own.
+
+    The exponent's bits say it without a logarithm.
+    """
     exponent = magnitude.view(torch.int32) >> _MANTISSA_BITS
-    return exponent.sub_(_EXPONENT_OF_ONE + 2 * FIRST_BIN).bitwise_right_shift_(1).clamp_max_(
-        BINS - 1
-    )
+    exponent.sub_(_EXPONENT_OF_ONE + 2 * FIRST_BIN).bitwise_right_shift_(1).clamp_max_(BINS - 1)
+    return exponent.add_(block < 0, alpha=BINS)
 
 
 def scale_of(reference: torch.Tensor) -> Scale:
