@@ -42,7 +42,7 @@ lint: $(STAMP) ## Style: ruff's rules and its formatter (check only; `make forma
 	$(BIN)/ruff format --check
 
 types: $(STAMP) ## Types: pyright over src and tests.
-	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright
+	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(BIN)/pyright --pythonpath $(BIN)/python
 
 rules: $(STAMP) ## Import rules: rooms import in one direction only.
 	$(BIN)/lint-imports --no-cache
