@@ -142,6 +142,8 @@ def test_an_interrupt_keeps_and_reports_what_was_measured(
     for name in ("faster", "hang"):
         (tmp_path / f"{name}.py").write_text(PROBLEM)
     code = (
+        # A shell's background job ignores interrupts, and its children inherit that.
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
         "import sys, bellrock.bench.run as run; run.JOB = 'fake_jobs:by_name';"
         "run._preload = lambda options: ();"
         "from bellrock.cli.main import main; sys.exit(main())"

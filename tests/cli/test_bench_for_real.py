@@ -34,10 +34,13 @@ BODIES = {
     "quitting": "import os; os._exit(3)",
 }
 CODE = """
-import resource, sys
+import pathlib, sys
 from bellrock.cli.main import main
 code = main()
-print("driver bytes", 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+# Not getrusage: its peak is inherited from the process that started this one.
+status = pathlib.Path("/proc/self/status").read_text()
+peak_kib = int(status.split("VmHWM:")[1].split()[0])
+print("driver bytes", 1024 * peak_kib, file=sys.stderr)
 sys.exit(code)
 """
 
