@@ -168,6 +168,18 @@ def take_draws(program: ExportedProgram) -> tuple[Draw, ...]:
     return tuple(draws)
 
 
+def check_drawn(program: ExportedProgram) -> None:
+    """Make sure that a decomposed program draws nothing by itself.
+
+    Raises:
+        ImportFailedError: an op that draws came out of a decomposition.
+    """
+    for node in program.graph.nodes:
+        seeded = torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ())
+        if seeded and _active(node):
+            raise _refused(node, "it draws random numbers")
+
+
 def _active(node: Node) -> bool:
     """Whether an op draws at all: those that take a training flag draw only if it is set."""
     names = [argument.name for argument in _op(node)._schema.arguments]

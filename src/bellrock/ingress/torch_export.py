@@ -117,8 +117,8 @@ def import_module(
         torch.Tensor, lambda t: _converted(t, dtype), (tuple(inputs), dict(keywords or {}))
     )
     program = _export(prepare_module(model, dtype), *example, name=name, dtype=dtype)
+    draws = take_draws(program)  # first: functionalising spells random ops in other ways
     program = functionalised(program)
-    draws = take_draws(program)
     door = read_door(program, draws)
     seconds["export"] = time.perf_counter() - started
     payload = Payload(

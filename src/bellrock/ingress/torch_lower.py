@@ -31,7 +31,7 @@ from bellrock.errors import BellrockError, ImportFailedError
 from bellrock.ingress.context import payload_context
 from bellrock.ingress.decompositions import decomposition_table
 from bellrock.ingress.door import Door, mutations
-from bellrock.ingress.draws import DRAWN
+from bellrock.ingress.draws import DRAWN, check_drawn
 from bellrock.ingress.native import Importer
 from bellrock.ingress.quiet import quiet
 from bellrock.ingress.simplify import drop_unused_positions
@@ -62,6 +62,7 @@ def lower_program(program: ExportedProgram, door: Door, seconds: MutableMapping[
     """
     started = time.perf_counter()
     program = _decomposed(program)
+    check_drawn(program)
     drop_unused_positions(program)
     _lift(program, door)
     seconds["decompose"] = time.perf_counter() - started

@@ -78,6 +78,32 @@ def test_the_wanted_dtype_is_the_default_one() -> None:
     assert torch.get_default_dtype() == torch.float32
 
 
+def test_a_model_that_also_writes_its_state() -> None:
+    class Model(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("count", torch.zeros(3))
+
+        def forward(self, x: Tensor) -> Tensor:
+            self.count += torch.empty(3).uniform_(1, 2) + torch.zeros(3).normal_()
+            return functional.dropout(x, 0.5) * self.count
+
+    x = torch.ones(3)
+    program = import_module(Model(), (x,), name="it")
+    torch.manual_seed(2)
+    drawn = program.bind((x,))[1:]
+    torch.manual_seed(2)
+    expected = torch.empty(3).uniform_(1, 2), torch.zeros(3).normal_()
+    expected = *expected, functional.dropout(torch.ones(3), 0.5)
+    for ours, eager in zip(drawn, expected, strict=True):
+        assert torch.equal(ours, eager)
+    assert [r.role for r in program.payload.results] == [Role.RESULT, Role.MUTATION]
+
+
+def test_inactive_random_activation_draws_nothing() -> None:
+    assert import_module(nn.RReLU().eval(), (torch.ones(3),), name="it").draws == ()
+
+
 def test_nothing_random_is_left_in_the_module() -> None:
     class Model(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
@@ -100,6 +126,16 @@ def test_numbers_that_depend_on_data_are_refused() -> None:
 
     with pytest.raises(ImportFailedError, match=r"\(return torch.bernoulli\(x\).*depend on data"):
         import_module(Model(), (torch.rand(3),), name="it")
+
+
+def test_ops_that_draw_within_are_refused() -> None:
+    class Model(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return functional.scaled_dot_product_attention(x, x, x, dropout_p=0.5)  # draws
+
+    program = import_module(Model(), (torch.rand(1, 4, 8),), name="it")
+    with pytest.raises(ImportFailedError, match="# draws.*draws random numbers"):
+        program.payload.text()
 
 
 def test_recurrent_dropout_is_refused() -> None:
