@@ -28,7 +28,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import suite_limits
 import suite_sizes
+import suite_tiny
 from suite_sizes import Sizes
 
 if TYPE_CHECKING:
@@ -85,10 +87,10 @@ def cpu_row(root: Path, file: str) -> Row:
             return False
         return cost.flops <= LIMIT_FLOPS and cost.peak_bytes <= LIMIT_BYTES
 
-    sizes = suite_sizes.largest_sizes(suite_sizes.find_sizes((root / file).read_text()), fits)
+    sizes = suite_limits.largest_sizes(suite_sizes.find_sizes((root / file).read_text()), fits)
     tags = _fixed(root / file)
     if sizes is None:
-        sizes, tags = suite_sizes.only_small_batch((root / file).read_text()), (*tags, "over-limit")
+        sizes, tags = suite_tiny.only_small_batch((root / file).read_text()), (*tags, "over-limit")
     return Row(file=file, sizes=sizes, tags=tags, **asdict(probe(root / file, sizes)))
 
 
@@ -119,10 +121,10 @@ def _valid_tiny_rows(root: Path, file: str, source: str) -> Iterable[Row]:
     deadline = time.process_time() + _TRIAL_SECONDS
     wanted = itertools.takewhile(
         lambda _: time.process_time() < deadline,
-        suite_sizes.tiny_sizes(source, file, deep=is_deep(root / file)),
+        suite_tiny.tiny_sizes(source, file, deep=is_deep(root / file)),
     )
     found = False
-    for sizes in itertools.chain(wanted, [suite_sizes.only_small_batch(source), {}]):
+    for sizes in itertools.chain(wanted, [suite_tiny.only_small_batch(source), {}]):
         if found and time.process_time() > deadline:
             return
         try:
@@ -130,7 +132,7 @@ def _valid_tiny_rows(root: Path, file: str, source: str) -> Iterable[Row]:
         except InvalidSizesError:
             continue
         found = True
-        tags = _fixed(root / file) or suite_sizes.kept_images(source, sizes)
+        tags = _fixed(root / file) or suite_tiny.kept_images(source, sizes)
         yield Row(file=file, sizes=sizes, tags=tags, **asdict(cost))
 
 
