@@ -6,6 +6,7 @@ tensors' own type.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -48,6 +49,14 @@ def elu(x: Tensor, alpha: float = 1, scale: float = 1, input_scale: float = 1) -
     return aten.where.self(x > 0, x * scale, negative)
 
 
+def gelu(x: Tensor, *, approximate: str = "none") -> Tensor:
+    """Either form; torch-mlir's tanh form rounds the root of 2/pi to a few digits."""
+    if approximate == "tanh":
+        inner = math.sqrt(2 / math.pi) * (x + 0.044715 * (x * x * x))
+        return 0.5 * x * (1.0 + aten.tanh(inner))
+    return 0.5 * x * (1.0 + aten.erf(x * math.sqrt(0.5)))
+
+
 def _compared(op: OpOverload) -> Callable[[Tensor, float], Tensor]:
     """Return a comparison with a number in the tensor's own type; torch-mlir's is in f64."""
 
@@ -68,6 +77,7 @@ REWRITES: Mapping[OpOverload, Callable[..., Any]] = {
     aten.reciprocal.default: reciprocal,
     aten.pow.Tensor_Scalar: power,
     aten.elu.default: elu,
+    aten.gelu.default: gelu,
     aten.fmod.Scalar: remainder_of_division,
     aten.eq.Scalar: _compared(aten.eq.Tensor),
     aten.ne.Scalar: _compared(aten.ne.Tensor),
