@@ -63,6 +63,13 @@ class Budget:
         floor = _FLOOR if self.scale.typical > 0 else 0.0
         return noise.square_().add_(floor * floor).sqrt_()
 
+    @property
+    def typical_error(self) -> float:
+        """Expected error of an element of typical magnitude, in the output's own unit."""
+        typical = torch.full((1, 1, 1), self.scale.typical, dtype=torch.float64)
+        expected = self.expected(typical, (slice(0, 1), slice(0, 1), slice(0, 1)))
+        return float(expected.flatten()[0]) * self.scale.unit
+
     def _tail(self, name: str) -> float:
         return min(_LONGEST_TAIL, max(1.0, self.tails.get(name, 1.0)))
 

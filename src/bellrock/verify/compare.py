@@ -29,11 +29,8 @@ ELEMENT, GROUP, PLACE, COUNT = (
     "NaN or infinity out of place",
     "differing integers",
 )
-
-
 _LARGEST = 1e15
 """Largest error over expected error that is told from larger ones; squares fit in f32."""
-_ORIGIN = (slice(0, 1), slice(0, 1), slice(0, 1))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -235,8 +232,7 @@ def _worst_group(
     where = _place(local, tuple(sums.sums[name].shape))
     start = group_start(name, (where[0], where[1], where[2]))
     flat = (start[0] * budget.shape[1] + start[1]) * budget.shape[2] + start[2]
-    typical = torch.full((1, 1, 1), budget.scale.typical, dtype=torch.float64)
-    expected = float(budget.expected(typical, _ORIGIN)) * budget.scale.unit / _unit(budget)
+    expected = budget.typical_error / _unit(budget)
     return Comparison(
         metric=f"{GROUP} ({name})", value=value * expected, budget=limits[name] * expected,
         ratio=ratio, index=_place(flat, shape), output=output, rms=whole,

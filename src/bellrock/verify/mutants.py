@@ -161,11 +161,14 @@ class _Judge:
             )  # fmt: skip
         distance = self._distance(outputs, number)
         chance = self._chance(found.output)
-        able = distance > 1.0 and near > ONE_STEP * chance
+        drowned = self._drowned(found.output)
+        able = distance > 1.0 and near > ONE_STEP * chance and not drowned
         if distance == 0.0:
             reason = "it equals the right answer"
         elif distance <= 1.0:
             reason = "it differs from the right answer by less than 4 ulp of the output's spread"
+        elif drowned:
+            reason = "the output's spread is within its rounding error"
         elif able:
             reason = f"accepted, though its error is {near:.3g} times PyTorch's own"
         else:
@@ -183,6 +186,13 @@ class _Judge:
         """Return how far the error of few independent roundings may be from the expected."""
         budget = self.expectation.budgets[number]
         return 1.0 if budget is None else budget.group_limits(1.0)["whole"]
+
+    def _drowned(self, number: int) -> bool:
+        """Return whether an output is made of rounding errors: a mean of what sums to 0."""
+        budget = self.expectation.budgets[number]
+        if budget is None:
+            return False
+        return budget.typical_error * budget.group_limits(1.0)["whole"] > budget.scale.spread
 
     def _distance(self, outputs: Outputs, number: int | None) -> float:
         """Return the largest difference from the right answer, in 4 ulp of the spread."""

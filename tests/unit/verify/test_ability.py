@@ -110,6 +110,21 @@ def test_a_symmetric_problem_cannot_tell_swapped_inputs(case) -> None:
     assert any(text.startswith("swapped-inputs") for text in verdict.insensitive)
 
 
+def test_an_output_of_rounding_errors_is_said_to_be_one(case) -> None:
+    class Mean(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.nn.functional.group_norm(x, 2).mean((1, 2))
+
+    made = case(Mean(), lambda: (randn(8, 4, 60),))
+    verdict = verify(made.candidate(), made.subject, dtype=DType.F32, mutants=True)
+    assert verdict.correct
+    zeros = next(m for m in verdict.mutants if m.name == "zeros")
+    assert not zeros.rejected
+    assert not zeros.able
+    assert not [m.name for m in verdict.mutants if m.accepted]
+    assert any("within its rounding error" in text for text in verdict.insensitive)
+
+
 def test_what_a_problem_does_not_have_is_no_inability(case) -> None:
     made = case(nn.Softmax(-1), lambda: (randn(5, 6),))
     verdict = verify(made.candidate(), made.subject, dtype=DType.F32, mutants=True)
