@@ -90,7 +90,7 @@ def cpu_row(root: Path, file: str) -> Row:
     sizes = suite_limits.largest_sizes(suite_sizes.find_sizes((root / file).read_text()), fits)
     tags = _fixed(root / file)
     if sizes is None:
-        sizes, tags = suite_tiny.only_small_batch((root / file).read_text()), (*tags, "over-limit")
+        sizes, tags = suite_tiny.only_batch((root / file).read_text(), 1), (*tags, "over-limit")
     return Row(file=file, sizes=sizes, tags=tags, **asdict(probe(root / file, sizes)))
 
 
@@ -124,7 +124,7 @@ def _valid_tiny_rows(root: Path, file: str, source: str) -> Iterable[Row]:
         suite_tiny.tiny_sizes(source, file, deep=is_deep(root / file)),
     )
     found = False
-    for sizes in itertools.chain(wanted, [suite_tiny.only_small_batch(source), {}]):
+    for sizes in itertools.chain(wanted, [suite_tiny.only_batch(source, 2), {}]):
         if found and time.process_time() > deadline:
             return
         try:

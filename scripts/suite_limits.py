@@ -7,6 +7,7 @@ out: overrides of its module globals. Used by `make_suites.py` only.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Sequence
 
 from suite_sizes import SMALLEST_SIZE, Role, Size, Sizes, Value, flat
@@ -17,7 +18,8 @@ def largest_sizes(sizes: Sequence[Size], fits: Callable[[Sizes], bool]) -> Sizes
 
     Shrinks the batch alone where that is enough, because the shapes of weights and images
     decide which kernel is the best one. Else scales all sizes, or all but the batch, by one
-    factor and takes what is nearer (least sum of logarithms of the ratios).
+    factor and takes what is nearer (least sum of logarithms of the ratios). A batch of one
+    is nearer too unless it is twice as far off: it may run only because it broadcasts.
     """
     if fits({}):
         return {}
@@ -25,14 +27,18 @@ def largest_sizes(sizes: Sequence[Size], fits: Callable[[Sizes], bool]) -> Sizes
     others = [s for s in sizes if s.role not in (Role.BATCH, Role.COUNT)]
     alone = _with_largest_batch(batch, {}, fits)
     if alone is not None and alone[batch[0].name] != 1:
-        return alone  # one alone may run only because it broadcasts
+        return alone
     together = _scaled([*batch, *others], {}, fits)
     smallest: Sizes = {s.name: 1 for s in batch}
     apart = _scaled(others, smallest, fits)
     if apart is not None and batch:
         apart = _with_largest_batch(batch, apart, fits) or apart
-    candidates = [c for c in (alone, together, apart) if c is not None]
-    return min(candidates, key=lambda c: _distance(sizes, c), default=None)
+    candidates = [
+        (_distance(sizes, candidate) * weight, candidate)
+        for candidate, weight in ((alone, 0.5), (together, 1.0), (apart, 1.0))
+        if candidate is not None
+    ]
+    return min(candidates, key=operator.itemgetter(0))[1] if candidates else None
 
 
 def _with_largest_batch(

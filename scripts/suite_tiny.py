@@ -75,9 +75,9 @@ def kept_images(source: str, sizes: Sizes) -> tuple[str, ...]:
     return ("fixed-size",) if kept else ()
 
 
-def only_small_batch(source: str) -> Sizes:
+def only_batch(source: str, batch: int) -> Sizes:
     """Return overrides of the batch alone."""
-    return {s.name: _at_most(s.original, 2) for s in find_sizes(source) if s.role is Role.BATCH}
+    return {s.name: _at_most(s.original, batch) for s in find_sizes(source) if s.role is Role.BATCH}
 
 
 def _tiny_choices(size: Size, salt: str, spatial: tuple[int, ...], order: int) -> list[Value]:
@@ -92,7 +92,7 @@ def _tiny_choices(size: Size, salt: str, spatial: tuple[int, ...], order: int) -
     if odd or (salt and zlib.crc32(f"{salt} {size.name}".encode()) % 3 == 0):
         wanted[0], wanted[1] = wanted[1], wanted[0]
     values = [_at_most(size.original, number) for number in wanted]
-    return [*dict.fromkeys(v for v in values if v != size.original), size.original]
+    return list(dict.fromkeys([*values, size.original]))
 
 
 def _at_most(original: Value, limit: int) -> Value:
