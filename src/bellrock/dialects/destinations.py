@@ -188,6 +188,14 @@ def return_in_arguments(function: ir.Operation) -> None:
     function.attributes["function_type"] = ir.TypeAttr.get(
         ir.FunctionType.get(inputs, results, function.context)
     )
+    # The caller's inputs stay as they are; only destinations may be written.
+    kept = ir.DictAttr.get({"bufferization.writable": ir.BoolAttr.get(False, function.context)},
+                           function.context)  # fmt: skip
+    free = ir.DictAttr.get({}, function.context)
+    given = len(list(kind.inputs))
+    function.attributes["arg_attrs"] = ir.ArrayAttr.get(
+        [kept if i < given else free for i in range(len(inputs))], function.context
+    )
 
 
 OPS = (FillSplatsOp, CopyInsertedSlicesOp, SettleLoopCarriesOp, ReturnInArgumentsOp)

@@ -172,3 +172,15 @@ def test_a_loop_whose_states_start_equal() -> None:
 def test_gelu(approximate: str) -> None:
     """The tanh form with a rounded constant is off by 2e-5, which the budget must not allow."""
     check(lambda x: F.gelu(x, approximate=approximate), (37, 65))
+
+
+def test_a_scatter_leaves_its_inputs_alone() -> None:
+    class Scatter(torch.nn.Module):
+        def forward(self, x: torch.Tensor, i: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+            return x.index_add(0, i, y)
+
+    x, i, y = torch.randn(7, 5), torch.tensor([1, 1, 6]), torch.randn(3, 5)
+    kept = x.clone()
+    compiled = bellrock.compile(Scatter(), (x, i, y), use_cache=False)
+    torch.testing.assert_close(compiled(x, i, y), x.index_add(0, i, y))
+    assert torch.equal(x, kept)
