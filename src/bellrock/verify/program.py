@@ -98,6 +98,9 @@ class Program:
     subject: Subject
     _whole: list[torch.Tensor] = field(default_factory=list)
     _runs: int = 0
+    _kept: list[torch.Tensor] = field(default_factory=list)
+    """What the last call without `out=` returned, and still belongs to its caller."""
+    _kept_sums: tuple[int, ...] = ()
 
     @property
     def specs(self) -> tuple[TensorSpec, ...]:
@@ -130,7 +133,8 @@ class Program:
         """Run without `out=`, check the structure of the output, and return its tensors.
 
         Raises:
-            Violation: the structure is not that of `like`, the model's own output.
+            Violation: the structure is not that of `like`, the model's own output; or the
+                results of the call before were overwritten.
         """
         output, values = observe(
             self.candidate, self.subject.model, inputs, written=written, seed=seed
@@ -141,7 +145,11 @@ class Program:
         for got, leaf in zip(pytree.tree_leaves(output), pytree.tree_leaves(like), strict=True):
             if not isinstance(leaf, torch.Tensor) and got != leaf:
                 raise Violation(f"its output holds {got!r} where the model's holds {leaf!r}")
-        return [*flat_tensors(output), *values]
+        if checksum(self._kept) != self._kept_sums:
+            raise Violation("a call overwrote the results of the call before it")
+        self._kept = flat_tensors(output)
+        self._kept_sums = checksum(self._kept)
+        return [*self._kept, *values]
 
     def _poisoned(self) -> list[torch.Tensor]:
         if not self._whole:

@@ -255,7 +255,7 @@ class Examination:
                 expectation = self._expect_variant(oracle, own, names.pop(0), seed)
             if expectation is None:
                 expectation = self._expect_own(oracle, seed)
-            if not self._judge(program, expectation):
+            if not self._judge(program, expectation) or not self._judge_free(program, expectation):
                 return
             number += 1
 

@@ -6,6 +6,7 @@ frozen `Verdict`, which carries every number that was compared and what could no
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -103,4 +104,6 @@ class Verdict:
     @property
     def ratio(self) -> float:
         """Error over budget; at most 1 if correct."""
-        return self.value / self.budget if self.budget > 0 else float(not self.correct)
+        if self.budget > 0:
+            return self.value / self.budget
+        return 0.0 if self.correct else math.inf

@@ -193,6 +193,16 @@ def test_a_violated_contract_fails_and_says_how(case) -> None:
         assert words in verdict.message
 
 
+def test_results_that_a_later_call_overwrites_fail(case) -> None:
+    made = case(nn.ReLU(), lambda: (randn(4, 3),))
+    buffer = torch.empty(4, 3)
+    verdict = verify(
+        made.candidate(lambda x: buffer.copy_(torch.relu(x))), made.subject, dtype=DType.F32
+    )
+    assert not verdict.correct
+    assert "overwrote the results" in verdict.message
+
+
 def test_a_state_that_is_not_written_fails(case) -> None:
     class Counter(nn.Module):
         def __init__(self) -> None:
