@@ -92,6 +92,8 @@ def _tiny_choices(size: Size, salt: str, spatial: tuple[int, ...], order: int) -
     if odd or (salt and zlib.crc32(f"{salt} {size.name}".encode()) % 3 == 0):
         wanted[0], wanted[1] = wanted[1], wanted[0]
     values = [_at_most(size.original, number) for number in wanted]
+    if size.role is not Role.BATCH:  # a size that is small already may turn odd, a batch not one
+        values = [value for value in values if value != size.original]
     return list(dict.fromkeys([*values, size.original]))
 
 
