@@ -12,7 +12,7 @@ from bellrock.testing.selector import MODEL_TARGET, SelectorContract
 
 
 def _row() -> LockRow:
-    (motif,) = [each for each in motifs_of(MATMUL) if MODEL_TARGET.knobs(each) is not None]
+    (motif,) = [each for each in motifs_of(MATMUL) if MODEL_TARGET.knobs(each)]
     return LockRow(
         motif=motif.signature(),
         knobs="contract-tile",

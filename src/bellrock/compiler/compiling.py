@@ -78,6 +78,7 @@ def pipeline_for(
         schedules=schedule_names(target.schedules()),
         selectors=SELECTORS.names(),
         motifs=[str(kind) for kind in MotifKind],
+        choices=[knobs.name for knobs in target.all_knobs()],
     )
 
 

@@ -19,7 +19,7 @@ from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
 from bellrock.dialects.fold_movement import maps_of
 from bellrock.dialects.grouping import init_index, is_tensor
 from bellrock.dialects.loop_order import order_along_memory
-from bellrock.dialects.outlining import ANCHOR, CHOICE, KERNEL
+from bellrock.dialects.outlining import CHOICE, KERNEL, anchor_of
 
 TILE = "bellrock.tile"
 ORDER = "bellrock.order"
@@ -91,20 +91,8 @@ def _declare_all(root: ir.Operation) -> None:
             function.erase()
 
 
-def _anchor_of(function: ir.Operation) -> ir.Operation | None:
-    found: list[ir.Operation] = []
-
-    def visit(op: ir.Operation) -> ir.WalkResult:
-        if ANCHOR in op.attributes:
-            found.append(op)
-        return ir.WalkResult.ADVANCE
-
-    function.walk(visit)
-    return found[0] if found else None
-
-
 def _place(function: ir.Operation) -> None:
-    anchor = _anchor_of(function)
+    anchor = anchor_of(function)
     if anchor is None or CHOICE not in anchor.attributes:
         return
     choice = ir.DictAttr(anchor.attributes[CHOICE])

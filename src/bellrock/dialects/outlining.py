@@ -25,6 +25,28 @@ ANCHOR = "bellrock.anchor"
 CHOICE = "bellrock.choice"
 
 
+def anchor_of(root: ir.Operation) -> ir.Operation | None:
+    """Return the first op below `root` that is marked as a kernel's anchor."""
+    found: list[ir.Operation] = []
+
+    def visit(op: ir.Operation) -> ir.WalkResult:
+        if ANCHOR in op.attributes:
+            found.append(op)
+            return ir.WalkResult.INTERRUPT
+        return ir.WalkResult.ADVANCE
+
+    root.walk(visit, ir.WalkOrder.PRE_ORDER)
+    return found[0] if found else None
+
+
+def chosen_knobs(root: ir.Operation) -> str | None:
+    """Return the class of knobs that the anchor below `root` was given, if there is one."""
+    anchor = anchor_of(root)
+    if anchor is None or CHOICE not in anchor.attributes:
+        return None
+    return ir.StringAttr(ir.DictAttr(anchor.attributes[CHOICE])["knobs"]).value
+
+
 class Outliner:
     """Makes kernel functions in one module; equal kernels are made once."""
 

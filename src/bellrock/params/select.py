@@ -44,7 +44,7 @@ class Selector(Protocol):
         """Return a choice, or None to let the next selector be asked.
 
         Args:
-            motif: to choose for; `context.target.knobs(motif)` is not None.
+            motif: to choose for; `context.target.knobs(motif)` has at least one class.
             context: target, lock and database.
 
         Raises:
@@ -104,7 +104,7 @@ def select_all(
     counts: dict[str, int] = {}
     anchors = 0
     for op, motif in anchors_of(module, wanted):
-        if target.knobs(motif) is None:
+        if not target.knobs(motif):
             counts[motif.kind] = counts.get(motif.kind, 0) + 1
             continue
         signature = motif.signature()
@@ -166,17 +166,17 @@ def knobs_of_row(row: LockRow, motif: Motif, target: Target) -> Knobs:
         LockError: another class of knobs, a key or type that it does not have, or a
             constraint that is broken (named).
     """
-    knobs = target.knobs(motif)
+    classes = {knobs.name: knobs for knobs in target.knobs(motif)}
     where = row.where or None
-    if knobs is None or knobs.name != row.knobs:
+    if row.knobs not in classes:
         raise LockError(
             f"the row is for knobs that {target.name} does not use for this motif",
             got=row.knobs,
-            allowed=knobs.name if knobs else "none",
+            allowed=sorted(classes) or "none",
             where=where,
         )
     try:
-        choice = knobs.from_mapping(row.parameters)
+        choice = classes[row.knobs].from_mapping(row.parameters)
         target.check_choice(motif, choice)
     except (SelectionError, UnknownNameError) as error:
         raise LockError(

@@ -115,18 +115,22 @@ class SelectEntry(_Entry):
 
 
 class Condition(_Model):
-    """Exactly one of a device feature and a variable of this descriptor."""
+    """Exactly one of a device feature, a kernel's choice and a variable of this descriptor."""
 
     feature: Text | None = None
+    choice: Word | Annotated[list[Word], Field(min_length=1)] | None = None
+    """The class of knobs (one of several, if a list) that the kernel's anchor was given;
+    `none` where it has no choice. Only for stages that run on one kernel."""
     variable: Text | None = None
     equals: Scalar | None = None
     """The value that `variable` must have; without it, a bool variable must be true."""
 
     @model_validator(mode="after")
     def _one(self) -> Condition:
-        if (self.feature is None) == (self.variable is None):
-            raise ValueError("a condition has exactly one of `feature` and `variable`")
-        if self.feature is not None and self.equals is not None:
+        given = [each for each in (self.feature, self.choice, self.variable) if each is not None]
+        if len(given) != 1:
+            raise ValueError("a condition has exactly one of `feature`, `choice` and `variable`")
+        if self.variable is None and self.equals is not None:
             raise ValueError("`equals` goes with `variable` only")
         return self
 

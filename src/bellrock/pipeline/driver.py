@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -21,13 +21,17 @@ from bellrock.pipeline.failure import stage_failed
 from bellrock.pipeline.passes import pass_text
 from bellrock.pipeline.snapshots import dump_module, full_text, make_plan, print_module
 from bellrock.pipeline.stage import (
+    NO_CHOICE,
     KernelsStage,
     PassStage,
     Pipeline,
     ScheduleStage,
     SelectStage,
+    Stage,
     Step,
     TransformStage,
+    WhenStage,
+    walk,
 )
 
 if TYPE_CHECKING:
@@ -71,7 +75,12 @@ def run_pipeline(pipeline: Pipeline, module: ir.Module, environment: Environment
         UsageError: a stage that the user named does not exist, or found bad input.
     """
     snapshots = environment.snapshots
-    plan = make_plan(pipeline.stages, environment.features, snapshots)
+    plan = make_plan(
+        pipeline.stages,
+        snapshots,
+        features=environment.features,
+        choice=_choice(pipeline.stages, module),
+    )
     register_passes()
     environment.register(module.context)
     total = len(plan.steps)
@@ -89,6 +98,15 @@ def run_pipeline(pipeline: Pipeline, module: ir.Module, environment: Environment
         if snapshots.dump_dir is not None:
             dump_module(module, snapshots.dump_dir, index + 1, step.name, total=total)
     return PipelineResult(stages=tuple(times))
+
+
+def _choice(stages: Sequence[Stage], module: ir.Module) -> str:
+    """Return the class of knobs of a kernel's anchor, if a condition asks for it."""
+    if not any(isinstance(stage, WhenStage) and stage.of == "choice" for stage in walk(stages)):
+        return NO_CHOICE
+    from bellrock.dialects.outlining import chosen_knobs
+
+    return chosen_knobs(module.operation) or NO_CHOICE
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

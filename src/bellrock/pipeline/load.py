@@ -33,6 +33,7 @@ from bellrock.pipeline.search import find_pipeline
 from bellrock.pipeline.sequences import read_sequence
 from bellrock.pipeline.source import Keys, Source, Value, read_source
 from bellrock.pipeline.stage import (
+    NO_CHOICE,
     GroupStage,
     KernelsStage,
     PassStage,
@@ -58,6 +59,7 @@ def load_pipeline(
     schedules: Collection[str] = (),
     selectors: Collection[str] = (),
     motifs: Collection[str] | None = None,
+    choices: Collection[str] | None = None,
     register: Callable[[ir.Context], None] | None = None,
 ) -> Pipeline:
     """Load a pipeline and check all of it, included descriptors and both branches too.
@@ -71,6 +73,7 @@ def load_pipeline(
         schedules: names that `schedule:` may use.
         selectors: names that `select: {by: ...}` may use.
         motifs: names that `select: {motifs: ...}` may use; None: not checked.
+        choices: names of classes of knobs, for `when: {choice: ...}`; None: not checked.
         register: makes dialects known, for parsing transform files.
 
     Raises:
@@ -82,6 +85,7 @@ def load_pipeline(
         schedules=schedules,
         selectors=selectors,
         motifs=motifs,
+        choices=choices,
         register=register,
     )
     path = find_pipeline(name_or_path, search, folder=Path(), where=None)
@@ -125,6 +129,7 @@ class _Loader:
     schedules: Collection[str]
     selectors: Collection[str]
     motifs: Collection[str] | None
+    choices: Collection[str] | None
     register: Callable[[ir.Context], None] | None
     open_files: list[Path] = field(default_factory=list)
     """The chain of includes that is being loaded, outermost first."""
@@ -223,17 +228,29 @@ class _Loader:
     def _when(self, entry: WhenEntry, name: str, keys: Keys, file: _File) -> tuple[Stage, ...]:
         then = self._stages(entry.then, (*keys, "then"), file)
         otherwise = self._stages(entry.otherwise, (*keys, "else"), file)
-        if entry.when.feature is not None:
-            return (
-                WhenStage(
-                    name=name,
-                    where=file.where(keys),
-                    feature=entry.when.feature,
-                    then=then,
-                    otherwise=otherwise,
-                ),
-            )
-        return then if _holds(entry.when, (*keys, "when"), file) else otherwise
+        if entry.when.variable is not None:
+            return then if _holds(entry.when, (*keys, "when"), file) else otherwise
+        return (
+            WhenStage(
+                name=name,
+                where=file.where(keys),
+                of="feature" if entry.when.feature is not None else "choice",
+                values=self._values(entry.when, (*keys, "when"), file),
+                then=then,
+                otherwise=otherwise,
+            ),
+        )
+
+    def _values(self, condition: Condition, keys: Keys, file: _File) -> tuple[str, ...]:
+        """Return the features or classes of knobs of a condition; the latter are checked."""
+        if condition.feature is not None:
+            return (condition.feature,)
+        choice = condition.choice
+        values = (choice,) if isinstance(choice, str) else tuple(choice or ())
+        if self.choices is not None:
+            known = [*self.choices, NO_CHOICE]
+            check_known("choice", values, known, file.where((*keys, "choice")))
+        return values
 
     def _transform(
         self, entry: TransformEntry, name: str, keys: Keys, file: _File

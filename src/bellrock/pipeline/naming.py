@@ -79,7 +79,7 @@ def _base(stage: Stage) -> str:
         case KernelsStage():
             base = "kernels"
         case WhenStage():
-            base = f"when-{stage.feature}"
+            base = f"when-{'-or-'.join(stage.values)}"
         case GroupStage():
             return stage.source
     return re.sub(r"[^A-Za-z0-9_.-]", "-", base)

@@ -142,7 +142,8 @@ def _entry(stage: Stage, names: frozenset[str], path: TransformPath) -> dict[str
         case WhenStage():
             branches = {"then": stage.then, "else": stage.otherwise}
             inner = {key: _entries(each, names, path) for key, each in branches.items() if each}
-            return {"when": _line(feature=_text(stage.feature)), **inner}
+            values = _text(stage.values[0]) if len(stage.values) == 1 else _value(stage.values)
+            return {"when": _line(**{stage.of: values}), **inner}
         case GroupStage():
             raise AssertionError("a flattened pipeline has no groups")
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from bellrock.errors import UnknownNameError, UsageError
 from bellrock.pipeline.environment import Snapshots
-from bellrock.pipeline.stage import GroupStage, Stage, Step, WhenStage, walk
+from bellrock.pipeline.stage import NO_CHOICE, GroupStage, Stage, Step, WhenStage, walk
 
 if TYPE_CHECKING:
     from torch_mlir import ir
@@ -35,8 +35,20 @@ class Plan:
     print_after: frozenset[int]
 
 
-def make_plan(stages: Sequence[Stage], features: frozenset[str], snapshots: Snapshots) -> Plan:
+def make_plan(
+    stages: Sequence[Stage],
+    snapshots: Snapshots,
+    *,
+    features: frozenset[str],
+    choice: str = NO_CHOICE,
+) -> Plan:
     """Decide conditions and find the names that the user gave.
+
+    Args:
+        stages: of the pipeline.
+        snapshots: what the user wants to see of the run.
+        features: of the device.
+        choice: class of knobs of the kernel that the stages run on.
 
     Raises:
         UnknownNameError: no stage has a name.
@@ -44,7 +56,7 @@ def make_plan(stages: Sequence[Stage], features: frozenset[str], snapshots: Snap
     """
     steps: list[Step] = []
     spans: dict[str, tuple[int, int]] = {}
-    _lay_out(stages, features, steps, spans)
+    _lay_out(stages, features, choice, steps, spans)
     names = {stage.name: stage for stage in walk(stages)}
 
     def span(name: str, option: str) -> tuple[int, int]:
@@ -96,6 +108,7 @@ def _printed(
 def _lay_out(
     stages: Sequence[Stage],
     features: frozenset[str],
+    choice: str,
     steps: list[Step],
     spans: dict[str, tuple[int, int]],
 ) -> None:
@@ -103,10 +116,10 @@ def _lay_out(
         first = len(steps)
         match stage:
             case GroupStage():
-                _lay_out(stage.stages, features, steps, spans)
+                _lay_out(stage.stages, features, choice, steps, spans)
             case WhenStage():
-                taken = stage.then if stage.feature in features else stage.otherwise
-                _lay_out(taken, features, steps, spans)
+                taken = stage.taken(features=features, choice=choice)
+                _lay_out(taken, features, choice, steps, spans)
             case _:
                 steps.append(stage)
         spans[stage.name] = (first, len(steps))

@@ -9,6 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
+
+NO_CHOICE = "none"
+"""What a condition on the choice sees of a kernel whose anchor has none."""
 
 OptionValue = (
     bool | int | float | str | Sequence["OptionValue"] | Mapping[str, "OptionValue"] | None
@@ -82,11 +86,19 @@ class GroupStage(BaseStage):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WhenStage(BaseStage):
-    """Stages that depend on a feature of the device."""
+    """Stages that depend on the device, or on what was chosen for a kernel."""
 
-    feature: str
+    of: Literal["feature", "choice"]
+    """Whether `values` are features of the device, or classes of knobs."""
+    values: tuple[str, ...]
+    """One of them has to be there for `then` to be taken."""
     then: tuple[Stage, ...]
     otherwise: tuple[Stage, ...]
+
+    def taken(self, *, features: frozenset[str], choice: str) -> tuple[Stage, ...]:
+        """Return the branch to run on a device with these features, for this choice."""
+        there = features if self.of == "feature" else {choice}
+        return self.then if there.intersection(self.values) else self.otherwise
 
 
 Step = PassStage | ScheduleStage | TransformStage | SelectStage | KernelsStage
@@ -126,8 +138,8 @@ def flatten(pipeline: Pipeline, *, features: frozenset[str] | None = None) -> Pi
 
     Args:
         pipeline: as loaded.
-        features: the device's; where given, conditions are decided by them. Otherwise
-            they stay.
+        features: the device's; where given, conditions on features are decided by them.
+            Otherwise they stay, as conditions on choices always do.
     """
     return replace(pipeline, stages=tuple(_flat(pipeline.stages, features)))
 
@@ -137,11 +149,10 @@ def _flat(stages: Sequence[Stage], features: frozenset[str] | None) -> Iterator[
         match stage:
             case GroupStage():
                 yield from _flat(stage.stages, features)
-            case WhenStage() if features is not None:
-                taken = stage.then if stage.feature in features else stage.otherwise
-                yield from _flat(taken, features)
+            case WhenStage() if features is not None and stage.of == "feature":
+                yield from _flat(stage.taken(features=features, choice=NO_CHOICE), features)
             case WhenStage():
-                then, otherwise = _flat(stage.then, None), _flat(stage.otherwise, None)
+                then, otherwise = _flat(stage.then, features), _flat(stage.otherwise, features)
                 yield replace(stage, then=tuple(then), otherwise=tuple(otherwise))
             case KernelsStage():
                 yield replace(stage, stages=tuple(_flat(stage.stages, features)))

@@ -8,6 +8,7 @@ literal `${`.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ TARGET = "target."
 """What the names of the target's facts start with."""
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
+_PRINTED = 10**30
+"""Integers below it are printed in messages."""
 _KINDS: Mapping[str, type] = {"int": int, "float": float, "bool": bool, "str": str, "list": list}
 
 
@@ -145,7 +148,7 @@ def typed(name: str, spec: VariableSpec, value: Value, where: str) -> Value:
         PipelineError: it is of another type, or not among the choices.
     """
     if spec.type == "float" and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+        value = _exact_float(name, value, where)
     kind = _KINDS[spec.type]
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise PipelineError(
@@ -162,6 +165,22 @@ def typed(name: str, spec: VariableSpec, value: Value, where: str) -> Value:
             where=where,
         )
     return value
+
+
+def _exact_float(name: str, value: int, where: str) -> float:
+    """Return an integer as a float; one that a float cannot hold would be rounded in silence."""
+    try:
+        converted = float(value)
+    except OverflowError:
+        converted = math.inf
+    if converted != value:
+        raise PipelineError(
+            f"the variable {name!r} is a float, which cannot hold this integer",
+            got=str(value) if abs(value) < _PRINTED else f"{value.bit_length()} bits",
+            allowed="integers that a float holds exactly, or a float",
+            where=where,
+        )
+    return converted
 
 
 def _default(spec: VariableSpec) -> Value:

@@ -131,8 +131,15 @@ class Target(abc.ABC):
         """Return the folder of this target's pipeline descriptors."""
 
     @abc.abstractmethod
-    def knobs(self, motif: Motif) -> type[Knobs] | None:
-        """Return the class of parameters of a motif, or None where there is nothing to choose."""
+    def knobs(self, motif: Motif) -> tuple[type[Knobs], ...]:
+        """Return the classes of parameters of a motif: one for each way to compute it.
+
+        In no order. None at all where there is nothing to choose.
+        """
+
+    def all_knobs(self) -> tuple[type[Knobs], ...]:
+        """Return every class of parameters that `knobs` may return, for checks of names."""
+        return ()
 
     @abc.abstractmethod
     def default_choice(self, motif: Motif) -> Knobs | None:

@@ -111,7 +111,22 @@ def _nest(inner: st.SearchStrategy[Stage]) -> st.SearchStrategy[Stage]:
     return (
         st.builds(KernelsStage, name=labels, stages=some)
         | st.builds(GroupStage, name=labels, source=names, stages=some)
-        | st.builds(WhenStage, name=labels, feature=names, then=some, otherwise=some | st.just(()))
+        | st.builds(
+            WhenStage,
+            name=labels,
+            of=st.just("feature"),
+            values=names.map(lambda name: (name,)),
+            then=some,
+            otherwise=some | st.just(()),
+        )
+        | st.builds(
+            WhenStage,
+            name=labels,
+            of=st.just("choice"),
+            values=st.lists(names, min_size=1, max_size=3).map(tuple),
+            then=some,
+            otherwise=some | st.just(()),
+        )
     )
 
 
@@ -179,15 +194,23 @@ def test_a_whole_reference_keeps_the_type_and_text_takes_words_and_integers(valu
 @given(value=scalars | st.lists(scalars, max_size=3), kind=st.sampled_from(sorted(KINDS.values())))
 @settings(deadline=None)
 def test_no_variable_ever_holds_another_type(value, kind) -> None:
-    fits = KINDS[type(value)] == kind or (type(value) is int and kind == "float")
+    whole = type(value) is int and kind == "float"
+    fits = KINDS[type(value)] == kind or (whole and int(float(value)) == value)
+    refusal = "cannot hold this integer" if whole else "the variable 'x' has the wrong type"
     with tempfile.TemporaryDirectory() as folder:
         if fits:
             held = _scope(folder, {"x": VariableSpec(type=kind)}, {"x": value}).values["x"]
             assert KINDS[type(held)] == kind
             assert held == value
         else:
-            with pytest.raises(PipelineError, match="the variable 'x' has the wrong type"):
+            with pytest.raises(PipelineError, match=refusal):
                 _scope(folder, {"x": VariableSpec(type=kind)}, {"x": value})
+
+
+@pytest.mark.parametrize("value", [2**53 + 1, -(10**400)])
+def test_an_integer_that_no_float_holds_is_refused(value: int, tmp_path: Path) -> None:
+    with pytest.raises(PipelineError, match="cannot hold this integer"):
+        _scope(str(tmp_path), {"x": VariableSpec(type="float")}, {"x": value})
 
 
 @given(st.text("ab${}.t ", max_size=20))

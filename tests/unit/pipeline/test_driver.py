@@ -105,6 +105,30 @@ def test_features_decide_conditions(load, module, features, runs) -> None:
     assert _names(run_pipeline(pipeline, module, environment)) == runs
 
 
+@pytest.mark.parametrize(
+    ("attributes", "runs"),
+    [
+        ('{bellrock.anchor, bellrock.choice = {by = "t", knobs = "rows"}}', "pass-cse"),
+        ('{bellrock.anchor, bellrock.choice = {by = "t", knobs = "blocks"}}', "pass-canonicalize"),
+        ('{bellrock.choice = {by = "t", knobs = "blocks"}}', "pass-symbol-dce"),
+        ("{}", "pass-symbol-dce"),
+    ],
+    ids=["first", "other", "not-the-anchor", "no-choice"],
+)
+def test_the_choice_of_the_anchor_decides_conditions(load, attributes, runs) -> None:
+    pipeline = load(
+        "  - when: {choice: [rows, columns]}\n"
+        "    then: [{pass: cse}]\n"
+        "    else: [{when: {choice: blocks}, then: [{pass: canonicalize}]}]\n"
+        "  - when: {choice: none}\n"
+        "    then: [{pass: symbol-dce}]\n"
+    )
+    text = PAYLOAD.replace("mulf %0, %1", f"mulf %0, %1 {attributes}")
+    with new_context():
+        result = run_pipeline(pipeline, ir.Module.parse(text), Environment())
+    assert _names(result) == [runs]
+
+
 def test_select_writes_on_the_payload(load, module) -> None:
     asked: list[SelectStage] = []
 

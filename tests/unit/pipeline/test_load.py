@@ -131,7 +131,8 @@ def test_one_of_each(everything: Path) -> None:
         PassStage(name="pass-cse", pass_name="cse"),
         WhenStage(
             name="when-avx",
-            feature="avx",
+            of="feature",
+            values=("avx",),
             then=(PassStage(name="pass-cse-2", pass_name="cse"),),
             otherwise=(PassStage(name="pass-cse-3", pass_name="cse"),),
         ),

@@ -51,6 +51,7 @@ def _load(name: str, variables: dict[str, object] | None = None) -> None:
         schedules=["tile-and-fuse"],
         selectors=["lock", "default"],
         motifs=["contraction", "convolution"],
+        choices=["blocks"],
         variables=variables,
     )
 

@@ -5,6 +5,8 @@ Flows in: a motif, the target's knobs and model. Flows out: the best of all cand
 
 from __future__ import annotations
 
+from itertools import chain
+
 from bellrock.params.choice import Choice
 from bellrock.params.knobs import Knobs
 from bellrock.params.select import SelectionContext
@@ -18,13 +20,14 @@ class CostModelSelector:
 
     def choose(self, motif: Motif, context: SelectionContext) -> Choice | None:
         """Return the candidate of the least predicted time, or None without a model."""
-        model, knobs = context.target.cost_model(), context.target.knobs(motif)
-        if model is None or knobs is None:
+        model = context.target.cost_model()
+        if model is None:
             return None
         facts = context.target.facts()
         best: Knobs | None = None
         best_seconds = float("inf")
-        for candidate in knobs.candidates(motif, facts):
+        classes = context.target.knobs(motif)
+        for candidate in chain.from_iterable(c.candidates(motif, facts) for c in classes):
             seconds = model.predict(motif, candidate, facts).seconds
             if seconds < best_seconds:
                 best, best_seconds = candidate, seconds

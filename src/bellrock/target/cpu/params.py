@@ -81,16 +81,20 @@ class BlockKnobs(Knobs, name="blocks"):
             )
 
 
-def knobs_for(motif: Motif) -> type[BlockKnobs] | None:
-    """Return the class of parameters of a motif; loops and what has no loops have none."""
+ALL_KNOBS: tuple[type[Knobs], ...] = (BlockKnobs,)
+"""Every class of parameters of this target; `kernel.yaml` has a branch for each."""
+
+
+def knobs_for(motif: Motif) -> tuple[type[Knobs], ...]:
+    """Return the classes of parameters of a motif; loops and what has no loops have none."""
     if motif.kind is MotifKind.LOOP or not motif.loops or min(motif.loops) < 0:
-        return None
-    return BlockKnobs
+        return ()
+    return (BlockKnobs,)
 
 
 def default_blocks(motif: Motif, facts: Facts) -> BlockKnobs | None:
     """Return blocks that are legal for any shape: enough of them for all cores, if it pays."""
-    if knobs_for(motif) is None:
+    if not knobs_for(motif):
         return None
     loops = motif.loops
     parallel = [i for i, kind in enumerate(motif.iterators) if kind == "parallel"]

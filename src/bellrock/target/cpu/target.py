@@ -43,11 +43,17 @@ class CpuTarget(Target):
         """Return the package of this target's schedules."""
         return ("bellrock.target.cpu.schedule",)
 
-    def knobs(self, motif: Motif) -> type[Knobs] | None:
-        """Return `BlockKnobs` for everything that has loops."""
+    def knobs(self, motif: Motif) -> tuple[type[Knobs], ...]:
+        """Return the ways to compute a motif; there is one for everything that has loops."""
         from bellrock.target.cpu.params import knobs_for
 
         return knobs_for(motif)
+
+    def all_knobs(self) -> tuple[type[Knobs], ...]:
+        """Return the classes of `params.py`."""
+        from bellrock.target.cpu.params import ALL_KNOBS
+
+        return ALL_KNOBS
 
     def default_choice(self, motif: Motif) -> Knobs | None:
         """Return blocks that fit any shape."""

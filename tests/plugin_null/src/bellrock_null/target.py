@@ -55,8 +55,8 @@ class NullTarget(Target):
     def pipelines(self) -> Path:
         return Path(__file__).parent / "pipelines"
 
-    def knobs(self, motif: Motif) -> type[Knobs] | None:
-        return None
+    def knobs(self, motif: Motif) -> tuple[type[Knobs], ...]:
+        return ()
 
     def default_choice(self, motif: Motif) -> Knobs | None:
         return None
