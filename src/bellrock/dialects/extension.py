@@ -49,20 +49,24 @@ def each_op(root: ir.Operation, name: str, rewrite: Callable[[ir.Operation], Non
             rewrite(op)
 
 
-def attach_in_place(cls: Any, apply_to: Any, context: ir.Context) -> None:
+def attach_in_place(
+    cls: Any, apply_to: Any, context: ir.Context, *, options: Sequence[str] = ()
+) -> None:
     """Give an op that edits its payload in place, and has no results, its interfaces.
 
     Args:
         cls: the op class; its only operand is the handle `target`.
         apply_to: called as `apply_to(payload_op)` for each payload op of the handle.
         context: where to attach.
+        options: integer attributes of the op, handed on as keyword arguments.
     """
 
     class Apply(transform.TransformOpInterface):
         @staticmethod
         def apply(op: Any, rewriter: Any, results: Any, state: Any) -> Any:  # noqa: ARG004
+            given = {name: getattr(op, name).value for name in options}
             for payload in state.get_payload_ops(op.target):
-                apply_to(payload.operation)
+                apply_to(payload.operation, **given)
             return DiagnosedSilenceableFailure.Success
 
         @staticmethod
@@ -92,6 +96,7 @@ def op_classes() -> Sequence[Any]:
         plan_memory,
         sequential_loops,
         share_concats,
+        split_reductions,
         thread_buffers,
         trim_windows,
     )
@@ -107,6 +112,7 @@ def op_classes() -> Sequence[Any]:
         *plan_memory.OPS,
         *sequential_loops.OPS,
         *share_concats.OPS,
+        *split_reductions.OPS,
         *thread_buffers.OPS,
         *trim_windows.OPS,
     )

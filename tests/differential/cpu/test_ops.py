@@ -184,3 +184,29 @@ def test_a_scatter_leaves_its_inputs_alone() -> None:
     compiled = bellrock.compile(Scatter(), (x, i, y), use_cache=False)
     torch.testing.assert_close(compiled(x, i, y), x.index_add(0, i, y))
     assert torch.equal(x, kept)
+
+
+@pytest.mark.parametrize("dtype", [DType.F32, DType.BF16])
+@pytest.mark.parametrize(
+    ("shape", "dim"),
+    [
+        ((70001,), 0),
+        ((3, 65537), 1),
+        ((256, 300), (0, 1)),
+        ((40009, 3), 0),
+        ((2, 181, 5, 191), (1, 3)),
+        ((40000, 1, 3), (0, 1, 2)),
+    ],
+    ids=str,
+)
+def test_long_reductions(shape: tuple[int, ...], dim: Any, dtype: DType) -> None:
+    check(lambda x: torch.sum(x, dim), shape, dtype=dtype)
+    check(lambda x: torch.amax(x, dim), shape, dtype=dtype)
+
+
+def test_long_reductions_of_other_kinds() -> None:
+    check(lambda x: torch.prod(1 + x / 4096, 0), (50003,))
+    check(lambda x: ((x > 3.5).any(), (x > -9).all(), (x > 0).sum()), (50003,))
+    check(lambda x, y: torch.nn.functional.mse_loss(x, y), (301, 257), (301, 257))
+    check(lambda x: torch.linalg.norm(x), (191, 389))
+    check(torch.dot, (90001,), (90001,))
