@@ -56,10 +56,10 @@ class CpuTarget(Target):
         return ALL_KNOBS
 
     def default_choice(self, motif: Motif) -> Knobs | None:
-        """Return blocks that fit any shape."""
-        from bellrock.target.cpu.params import default_blocks
+        """Return the default, which fits any shape."""
+        from bellrock.target.cpu.params import default_choice
 
-        return default_blocks(motif, self.facts())
+        return default_choice(motif, self.facts())
 
     def prepare_process(self) -> bool:
         """Load OpenMP, which torch then shares."""
