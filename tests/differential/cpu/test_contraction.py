@@ -90,7 +90,7 @@ OTHERS: dict[str, tuple[Function, tuple[tuple[int, ...], ...]]] = {
     ),
     "several-n": (lambda a, b: torch.einsum("abk,kca->bca", a, b), ((6, 35, 64), (64, 9, 6))),
     "two-depths": (
-        lambda a, b: torch.tensordot(a, b, dims=([1, 2], [2, 0])),
+        lambda a, b: torch.einsum("mij,jni->mn", a, b),
         ((20, 6, 11), (11, 9, 6)),
     ),
     "matrix-vector": (lambda a, b: a @ b, ((400, 640), (640,))),
