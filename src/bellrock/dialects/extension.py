@@ -87,7 +87,6 @@ def op_classes() -> Sequence[Any]:
     """Return every op class of the dialect; importing them here keeps loading lazy."""
     from bellrock.dialects import (
         alias_scopes,
-        block_contraction,
         choice,
         clamp_gathers,
         destinations,
@@ -99,6 +98,7 @@ def op_classes() -> Sequence[Any]:
         share_concats,
         split_reductions,
         thread_buffers,
+        tile_rows,
         trim_windows,
     )
 
@@ -106,7 +106,6 @@ def op_classes() -> Sequence[Any]:
         *choice.OPS,
         *clamp_gathers.OPS,
         *alias_scopes.OPS,
-        *block_contraction.OPS,
         *destinations.OPS,
         *fold_movement.OPS,
         *kernel_loops.OPS,
@@ -116,6 +115,7 @@ def op_classes() -> Sequence[Any]:
         *share_concats.OPS,
         *split_reductions.OPS,
         *thread_buffers.OPS,
+        *tile_rows.OPS,
         *trim_windows.OPS,
     )
 

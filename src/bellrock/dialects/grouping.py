@@ -8,7 +8,8 @@ computes or moves tensor elements. *cheap*: empties, fills, constants and slices
 not), which every kernel that needs one makes for itself. *control*: a loop or branch with
 kernels inside.
 A kernel starts as one op; then an elementwise op joins the kernel whose result only it
-reads, and the maker of an op's initial value joins that op.
+reads, and the maker of an op's initial value joins that op. At last, kernels around reductions
+that share their rows become one (`row_grouping`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from dataclasses import dataclass, field
 from torch_mlir import ir
 
 from bellrock.dialects.fold_movement import maps_of
+from bellrock.dialects.row_grouping import RowMerger, is_plain_reduction
+from bellrock.dialects.unit_order import order_units
 
 
 class Role(enum.Enum):
@@ -133,11 +136,11 @@ def group_block(block: ir.Block) -> Grouping:
     """Group the ops of a block into kernels.
 
     Args:
-        block: its ops are left as they are.
+        block: its ops are put into an order in which each group can stand where its last op
+            is: behind all that makes its inputs, before all that reads its results.
 
     Returns:
-        Groups in an order in which each only needs results of groups before it, if each
-        is put where its last op is.
+        Groups in the order of their last ops.
     """
     ops = [o.operation for o in block.operations]
     position = {op: i for i, op in enumerate(ops)}
@@ -151,9 +154,31 @@ def group_block(block: ir.Block) -> Grouping:
             _join_producer(op, group_of, position)
             _join_init(op, group_of, position)
             _join_inserted(op, group_of, position)
-    unique = {id(g): g for g in group_of.values()}.values()
-    groups = sorted(unique, key=lambda g: position[g.ops[-1]])
+    if _join_rows(group_of, position):
+        ops = order_units(block, [tuple(g.ops) for g in _unique(group_of)])
+        position = {op: i for i, op in enumerate(ops)}
+    groups = sorted(_unique(group_of), key=lambda g: position[g.ops[-1]])
     return Grouping(groups=groups, control=[o for o in ops if roles[o] is Role.CONTROL])
+
+
+def _unique(group_of: dict[ir.Operation, Group]) -> list[Group]:
+    return list({id(g): g for g in group_of.values()}.values())
+
+
+def _join_rows(group_of: dict[ir.Operation, Group], position: dict[ir.Operation, int]) -> bool:
+    """Join kernels that share rows; returns whether any were joined."""
+    before = _unique(group_of)
+    tuples = {op: tuple(g.ops) for g in before for op in g.ops}
+    if not tuples:
+        return False
+    merger = RowMerger(tuples, position, lambda user: _in_block(user, next(iter(tuples))))
+    merger.run()
+    joined = {id(t): t for t in tuples.values() if len(t) > len(group_of[t[-1]].ops)}
+    for ops in joined.values():
+        anchor = next(op for op in ops if is_plain_reduction(op))
+        group = Group(ops=list(ops), anchor=anchor)
+        group_of.update(dict.fromkeys(ops, group))
+    return bool(joined)
 
 
 def _leaves(op: ir.Operation, roles: dict[ir.Operation, Role]) -> bool:

@@ -1,0 +1,131 @@
+"""`transform.bellrock.tile_rows`: cut all ops of a kernel together, along their rows.
+
+Missing upstream: `structured.fuse` starts from one root and makes what it needs, so that an op
+with two readers is made twice, and one that is itself a result not at all. Here the ops share
+loops (`row_space`), so each is cut once, in program order, and every result is put
+together from the blocks.
+
+Rewrite (softmax over rows of tensor<64x100xf32>, one row a block):
+    %m = linalg.generic (maximum) ...; %e = linalg.generic (exponential) ...; ...
+  ->
+    %r = scf.forall (%i) = (0) to (64) step (1) shared_outs(%o = %arg1) {
+      %x = tensor.extract_slice %arg0[%i, 0] [1, 100] [1, 1]
+      %m = linalg.generic (maximum) ins(%x) ...; ...
+      scf.forall.in_parallel { tensor.parallel_insert_slice %q into %o[%i, 0] ... } }
+
+Where a block does not divide its loop, what is left is a second forall. Needs: static shapes;
+a choice with the fields of `RowLimits` on the kernel's anchor.
+"""
+
+# No postponed annotations here: the dialect reads the field types from them.
+import itertools
+import math
+from collections.abc import Sequence
+
+from torch_mlir import ir
+from torch_mlir.dialects import ext, scf, tensor, transform
+
+from bellrock.dialects.extension import Bellrock, attach_in_place
+from bellrock.dialects.grouping import defining_op
+from bellrock.dialects.loop_order import loop_sizes
+from bellrock.dialects.outlining import ANCHOR, CHOICE
+from bellrock.dialects.row_blocks import RowLimits, block_sizes
+from bellrock.dialects.row_space import RESHAPES, RowSpace, is_row_op, row_space
+from bellrock.dialects.tiled_rows import TiledRows
+
+SERIAL_ITERATIONS = 8192
+"""Below this many innermost iterations of any op, the kernel is left whole and serial."""
+
+
+class TileRowsOp(Bellrock.Operation, name="tile_rows"):
+    """Cut the ops of each of the handle's kernels along the loops that they share."""
+
+    target: ext.Operand[transform.AnyOpType]
+
+    @classmethod
+    def attach(cls, context: ir.Context) -> None:
+        """Attach the interfaces in one context."""
+        attach_in_place(cls, _tile, context)
+
+
+def row_ops(function: ir.Operation) -> list[ir.Operation]:
+    """Return a kernel's generics and the reshapes of what they make, in program order."""
+    found: list[ir.Operation] = []
+    for op in (o.operation for o in function.regions[0].blocks[0].operations):
+        source = defining_op(op.operands[0]) if op.name in RESHAPES else None
+        if op.name == "linalg.generic" or (source is not None and source in found):
+            found.append(op)
+    return found
+
+
+def _tile(function: ir.Operation) -> None:
+    ops = row_ops(function)
+    limits = _limits(ops)
+    generics = [op for op in ops if op.name not in RESHAPES]
+    if limits is None or not all(is_row_op(op) for op in generics):
+        return
+    if max(math.prod(loop_sizes(op).values()) for op in generics) < SERIAL_ITERATIONS:
+        return
+    space = row_space(ops) or row_space(ops, through_inputs=True)
+    if space is None:
+        return
+    sizes = block_sizes(ops, space, limits)
+    if sizes != space.sizes:
+        _emit(function, ops, space, sizes)
+
+
+def _limits(ops: Sequence[ir.Operation]) -> RowLimits | None:
+    for op in ops:
+        if ANCHOR in op.attributes and CHOICE in op.attributes:
+            choice = ir.DictAttr(op.attributes[CHOICE])
+            names = RowLimits.__dataclass_fields__
+            if all(name in choice for name in names):
+                return RowLimits(**{n: ir.IntegerAttr(choice[n]).value for n in names})
+    return None
+
+
+def _emit(
+    function: ir.Operation, ops: Sequence[ir.Operation], space: RowSpace, block: tuple[int, ...]
+) -> None:
+    """Put the foralls behind the ops, and return their results in place of the ops'."""
+    terminator = list(function.regions[0].blocks[0].operations)[-1].operation
+    results = list(terminator.operands)
+    made = [i for i, v in enumerate(results)
+            if not isinstance(v.owner, ir.Block) and v.owner.operation in ops]  # fmt: skip
+    tiled = TiledRows(ops, space, [results[i] for i in made])
+    with ir.InsertionPoint(terminator), function.location:
+        current = [tiled.destinations[i] for i in range(len(made))]
+        for corner in itertools.product(*map(_segments, space.sizes, block)):
+            current = _forall(tiled, current, corner)
+    for i, value in zip(made, current, strict=True):
+        terminator.operands[i] = value
+    for op in reversed(ops):
+        op.erase()
+
+
+def _segments(size: int, block: int) -> list[tuple[int, int, int]]:
+    """Return (begin, end, step) of the whole blocks, and of what is left."""
+    whole = size // block * block
+    return [s for s in ((0, whole, block), (whole, size, size - whole)) if s[0] < s[1]]
+
+
+def _forall(
+    tiled: TiledRows, current: list[ir.Value], corner: tuple[tuple[int, int, int], ...]
+) -> list[ir.Value]:
+    begins, ends, steps = (list(c) for c in zip(*corner, strict=True))
+    forall = scf.ForallOp(begins, ends, steps, current)
+    with ir.InsertionPoint(forall.body):
+        shared = list(forall.inner_iter_args)
+        blocks, places = tiled.block(list(forall.induction_variables), steps, shared)
+        in_parallel = scf.InParallelOp()
+        with ir.InsertionPoint(in_parallel.regions[0].blocks[0]):
+            for value, into, place in zip(blocks, shared, places, strict=True):
+                dynamic = [o for o in place.offsets if not isinstance(o, int)]
+                tensor.ParallelInsertSliceOp(
+                    value, into, dynamic, [], [], place.static_offsets, place.sizes,
+                    [1] * len(place.sizes),
+                )  # fmt: skip
+    return list(forall.results)
+
+
+OPS = (TileRowsOp,)
