@@ -87,6 +87,7 @@ def op_classes() -> Sequence[Any]:
     """Return every op class of the dialect; importing them here keeps loading lazy."""
     from bellrock.dialects import (
         alias_scopes,
+        block_contraction,
         choice,
         clamp_gathers,
         destinations,
@@ -106,6 +107,7 @@ def op_classes() -> Sequence[Any]:
         *choice.OPS,
         *clamp_gathers.OPS,
         *alias_scopes.OPS,
+        *block_contraction.OPS,
         *destinations.OPS,
         *fold_movement.OPS,
         *kernel_loops.OPS,

@@ -16,6 +16,7 @@ from bellrock.params.constraint import Constraint, Value
 from bellrock.params.knobs import Knobs, knob
 from bellrock.payload.motifs.base import Motif, MotifKind
 from bellrock.target.base import Facts
+from bellrock.target.cpu.panels import PanelKnobs, default_panels, takes_panels
 from bellrock.target.cpu.row_params import RowKnobs, default_rows, has_rows
 
 BLOCKS_PER_CORE = 8
@@ -82,7 +83,7 @@ class BlockKnobs(Knobs, name="blocks"):
             )
 
 
-ALL_KNOBS: tuple[type[Knobs], ...] = (RowKnobs, BlockKnobs)
+ALL_KNOBS: tuple[type[Knobs], ...] = (BlockKnobs, PanelKnobs, RowKnobs)
 """Every class of parameters of this target; `kernel.yaml` has a branch for each."""
 
 
@@ -90,11 +91,17 @@ def knobs_for(motif: Motif) -> tuple[type[Knobs], ...]:
     """Return the classes of parameters of a motif; loops and what has no loops have none."""
     if motif.kind is MotifKind.LOOP or not motif.loops or min(motif.loops) < 0:
         return ()
+    if takes_panels(motif):
+        return (PanelKnobs, BlockKnobs)
     return (RowKnobs, BlockKnobs) if has_rows(motif) else (BlockKnobs,)
 
 
 def default_choice(motif: Motif, facts: Facts) -> Knobs | None:
-    """Return the choice of a motif's first class of knobs that fits it."""
+    """Return the choice for a motif that is legal for any shape, of the fastest way to it."""
+    if not knobs_for(motif):
+        return None
+    if takes_panels(motif):
+        return default_panels(motif, facts)
     return default_rows(motif, facts) or default_blocks(motif, facts)
 
 

@@ -56,7 +56,7 @@ class CpuTarget(Target):
         return ALL_KNOBS
 
     def default_choice(self, motif: Motif) -> Knobs | None:
-        """Return what fits any shape."""
+        """Return the default, which fits any shape."""
         from bellrock.target.cpu.params import default_choice
 
         return default_choice(motif, self.facts())

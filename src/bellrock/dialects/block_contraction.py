@@ -1,0 +1,135 @@
+"""`transform.bellrock.block_contraction`: contractions on buffers become register tiles.
+
+Missing upstream: packing into panels that a loop over the depth refills, a register tile whose
+border needs no second kernel, and tile sizes read off the op (docs/design/0010).
+
+Rewrite:
+    linalg.generic (contraction) ins(%a, %b) outs(%c) {bellrock.choice = {knobs = "panels", ...}}
+  ->
+    scf.for %k ... { pack %b; scf.for %row ... { copy %a; scf.for %column ... {
+      accumulators in registers: scf.for %unit ... { vector.fma }; vector.store into %c } } }
+
+Needs: buffers; a body that only casts, multiplies and adds; an accumulator of the result's type.
+"""
+
+# No postponed annotations here: the dialect reads the field types from them.
+import math
+from collections.abc import Callable
+
+from torch_mlir import ir
+from torch_mlir.dialects import ext, transform
+
+from bellrock.dialects.contraction.dots import emit_dots
+from bellrock.dialects.contraction.loops import Size, each
+from bellrock.dialects.contraction.plan import RIGHT, Plan, contiguous, read_plan
+from bellrock.dialects.contraction.product import Product
+from bellrock.dialects.contraction.registers import Shape, emit_tiles
+from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
+from bellrock.dialects.fold_movement import maps_of
+from bellrock.dialects.outlining import CHOICE
+
+KNOBS = "panels"
+"""Name of the space of choices that this op reads."""
+
+
+class BlockContractionOp(Bellrock.Operation, name="block_contraction"):
+    """Lower the contractions below the handle that carry a choice of `panels`."""
+
+    target: ext.Operand[transform.AnyOpType]
+
+    @classmethod
+    def attach(cls, context: ir.Context) -> None:
+        """Attach the interfaces in one context."""
+        attach_in_place(cls, _lower_all, context)
+
+
+def _lower_all(root: ir.Operation) -> None:
+    for op in ops_named(root, "linalg.generic"):
+        if CHOICE in op.attributes:
+            choice = ir.DictAttr(op.attributes[CHOICE])
+            if ir.StringAttr(choice["knobs"]).value == KNOBS:
+                with ir.InsertionPoint(op), op.location:
+                    _lower(op, choice)
+                op.erase()
+
+
+def _lower(op: ir.Operation, choice: ir.DictAttr) -> None:
+    vector_role = ir.StringAttr(choice["vector"]).value
+    fill = _initial_fill(op)
+    plan = read_plan(op)
+    most = _most_columns(op, choice, "m" if vector_role == "m" else "n")
+    if vector_role == "m" or (vector_role == "k" and _fewer_columns(plan)):
+        plan = plan.swapped()
+    product = Product(
+        lanes=ir.IntegerAttr(choice["lanes"]).value,
+        accumulator=plan.buffers[-1].element,
+        pairs=ir.BoolAttr(choice["pairs"]).value,
+    )
+    size = plan.axes["k"].size
+    depth = ir.IntegerAttr(choice["depth"]).value
+    whole = vector_role == "k" or (isinstance(size, int) and size <= depth)
+    start = None
+    if fill is not None and whole and not plan.outer_depth:
+        start = ir.FloatAttr(fill.operands[0].owner.operation.attributes["value"]).value
+        fill.erase()
+    shape = Shape(
+        rows=ir.IntegerAttr(choice["rows"]).value,
+        vectors=ir.IntegerAttr(choice["columns"]).value,
+        depth=depth,
+        unroll=ir.IntegerAttr(choice["unroll"]).value,
+        copy_left=ir.BoolAttr(choice["copy"]).value,
+        pack_right=ir.BoolAttr(choice["pack"]).value or not contiguous(plan, RIGHT, "n"),
+        most_columns=most,
+    )
+    emit = emit_dots if vector_role == "k" else emit_tiles
+    _outer(plan, [], lambda at: emit(plan, shape, product, start, at))
+
+
+def _fewer_columns(plan: Plan) -> bool:
+    rows, columns = plan.axes["m"].size, plan.axes["n"].size
+    return isinstance(columns, int) and (not isinstance(rows, int) or columns < rows)
+
+
+def _outer(plan: Plan, at: list[Size], body: Callable[[list[Size]], None]) -> None:
+    """Emit the loops that are no part of the block."""
+    if len(at) == len(plan.outer):
+        body(at)
+    else:
+        each(0, plan.outer[len(at)].size, 1, lambda i: _outer(plan, [*at, i], body))
+
+
+def _most_columns(op: ir.Operation, choice: ir.DictAttr, role: str) -> int:
+    """Return the most columns that a block has: known sizes, or the tile's."""
+    left, right, out = maps_of(op)
+    tile = list(ir.DenseI64ArrayAttr(choice["tile"]))
+    within, beyond = (right, left) if role == "n" else (left, right)
+    sizes = []
+    for position, expression in enumerate(out.results):
+        loop = ir.AffineDimExpr(expression).position
+        if _reads(within, loop) and not _reads(beyond, loop):
+            size = ir.MemRefType(op.operands[2].type).shape[position]
+            sizes.append(tile[loop] if size == ir.ShapedType.get_dynamic_size() else size)
+    return math.prod(sizes)
+
+
+def _reads(access: ir.AffineMap, loop: int) -> bool:
+    return any(ir.AffineDimExpr(e).position == loop for e in access.results)
+
+
+def _initial_fill(op: ir.Operation) -> ir.Operation | None:
+    """Return the fill by a constant that makes the result's initial value, just before an op."""
+    result = op.operands[2]
+    users = [u.owner.operation for u in result.uses if u.owner.operation.block == op.block]
+    last: ir.Operation | None = None
+    for user in users:
+        if user.is_before_in_block(op) and (last is None or last.is_before_in_block(user)):
+            last = user
+    if last is None or last.name != "linalg.fill" or last.operands[1] != result:
+        return None
+    constant = last.operands[0].owner
+    is_constant = not isinstance(constant, ir.Block) and constant.operation.name == "arith.constant"
+    return last if is_constant else None
+
+
+OPS = (BlockContractionOp,)
+"""Transform ops of this file."""

@@ -1,0 +1,265 @@
+"""Operands of a block: read where they lie, or copied into panels that a register tile walks.
+
+Flows in: an operand as a matrix view. Flows out: `Left` (one unit of one row at a time) and
+`Right` (vectors of units). The left panel holds the rows of one register tile and stays in the
+L1 cache; the right panels hold all columns of the block and stay in the L2 cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch_mlir import ir
+from torch_mlir.dialects import memref, vector
+
+from bellrock.dialects.contraction.loops import (
+    Size,
+    add,
+    ceil_divide,
+    each,
+    minimum,
+    multiply,
+    subtract,
+    value,
+)
+from bellrock.dialects.contraction.product import Product, store
+
+_ALIGNMENT_BYTES = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Depth:
+    """The part of k that is worked on."""
+
+    start: Size
+    """First element."""
+    end: Size
+    """End of it, in elements."""
+    units: Size
+    multiple: int
+    """A factor of every part's size, in elements."""
+
+    def at(self, unit: Size, product: Product) -> Size:
+        """Return the element at which a unit starts."""
+        return add(self.start, multiply(unit, product.depth))
+
+    def left(self, start: Size, wanted: int) -> Size:
+        """Return how many elements there are from `start` on; at most `wanted` are asked for."""
+        return wanted if self.multiple % wanted == 0 else subtract(self.end, start)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """An operand as a matrix, by where its elements lie side by side."""
+
+    view: ir.Value
+    by_rows: bool
+    """Whether k is the second dimension of the view."""
+    contiguous: bool
+    """Whether the second dimension has step 1."""
+    count: Size
+    """Size along the dimension that is not k."""
+
+
+ReadLeft = Callable[[int, Size], ir.Value]
+"""(row of the register tile, unit of the depth) -> unit."""
+ReadRight = Callable[[Size, int], ir.Value]
+"""(unit of the depth, vector of the register tile) -> vector of units."""
+
+
+def buffer(shape: list[int], element: ir.Type) -> ir.Value:
+    """Allocate scratch memory of this thread."""
+    return memref.alloca(ir.MemRefType.get(shape, element), [], [], alignment=_ALIGNMENT_BYTES)
+
+
+def rows_at(source: Source, first: Size, count: int) -> list[Size]:
+    """Return the indices of `count` rows; those beyond the last are the last again."""
+    if isinstance(first, int) and isinstance(source.count, int):
+        return [min(first + i, source.count - 1) for i in range(count)]
+    last = subtract(source.count, 1)
+    return [minimum(add(first, i), last) if i else first for i in range(count)]
+
+
+def left_in_place(source: Source, rows: list[Size], depth: Depth, product: Product) -> ReadLeft:
+    """Read units of the left operand where they lie."""
+
+    def read(row: int, unit: Size) -> ir.Value:
+        start = depth.at(unit, product)
+        return product.one(
+            source.view, rows[row], start, depth.left(start, product.depth), by_rows=source.by_rows
+        )
+
+    return read
+
+
+def left_panel_shape(source: Source, rows: int, most: int, lanes: int) -> list[int]:
+    """Return the shape of the panel that `copy_left` fills."""
+    if source.by_rows:
+        return [rows, -(-most // lanes) * lanes]
+    return [most, -(-rows // lanes) * lanes]
+
+
+def copy_left(
+    panel: ir.Value, source: Source, rows: list[Size], depth: Depth, product: Product
+) -> ReadLeft:
+    """Copy the rows of one register tile."""
+    lanes = product.lanes
+    if not source.contiguous:
+        _copy_elements(panel, source, rows, depth, product)
+    elif source.by_rows:
+
+        def copy_row_part(unit: Size) -> None:
+            start = depth.at(unit, product)
+            left = depth.left(start, lanes * product.depth)
+            for i, row in enumerate(rows):
+                units = product.along(source.view, row, start, left)
+                store(units, panel, i, unit, lanes)
+
+        each(0, depth.units, lanes, copy_row_part)
+    else:
+
+        def copy_unit(unit: Size) -> None:
+            start = depth.at(unit, product)
+            for first in range(0, len(rows), lanes):
+                column = add(rows[0], first)
+                count = subtract(source.count, column)
+                whole = isinstance(count, int) and count >= lanes
+                units = product.across(
+                    source.view,
+                    start,
+                    depth.left(start, product.depth),
+                    column,
+                    lanes if whole else count,
+                )
+                store(units, panel, unit, first, lanes)
+
+        each(0, depth.units, 1, copy_unit)
+
+    def read(row: int, unit: Size) -> ir.Value:
+        place = (row, unit) if source.by_rows else (unit, row)
+        return memref.load(panel, [value(p) for p in place])
+
+    return read
+
+
+def _copy_elements(
+    panel: ir.Value, source: Source, rows: list[Size], depth: Depth, product: Product
+) -> None:
+    def copy_unit(unit: Size) -> None:
+        start = depth.at(unit, product)
+        left = depth.left(start, product.depth)
+        for i, row in enumerate(rows):
+            one = product.one(source.view, row, start, left, by_rows=source.by_rows)
+            place = (i, unit) if source.by_rows else (unit, i)
+            memref.store(one, panel, [value(p) for p in place])
+
+    each(0, depth.units, 1, copy_unit)
+
+
+def right_in_place(
+    source: Source, column: Size, width: int, depth: Depth, product: Product
+) -> ReadRight:
+    """Read vectors of the right operand where they lie: columns side by side."""
+    whole = isinstance(source.count, int) and source.count % width == 0
+
+    def read(unit: Size, number: int) -> ir.Value:
+        start = depth.at(unit, product)
+        place = add(column, number * product.lanes)
+        count = product.lanes if whole else subtract(source.count, place)
+        return product.across(source.view, start, depth.left(start, product.depth), place, count)
+
+    return read
+
+
+def pack_right(
+    panels: ir.Value, source: Source, vectors: int, depth: Depth, product: Product
+) -> None:
+    """Copy all columns of a block into panels [panel][unit][column], zero where there is none."""
+    width = vectors * product.lanes
+    count = ceil_divide(source.count, width)
+    whole = isinstance(source.count, int) and source.count % width == 0
+    if not source.contiguous:
+        _pack_elements(panels, source, width, depth, product)
+    elif source.by_rows:
+
+        def pack_square(panel: Size, unit: Size) -> None:
+            start = depth.at(unit, product)
+            for v in range(vectors):
+                first = add(multiply(panel, width), v * product.lanes)
+                rows = _lines_at(source, first, product.lanes, whole=whole)
+                left = depth.left(start, product.lanes * product.depth)
+                lines = [product.along(source.view, r, start, left) for r in rows]
+                for i, units in enumerate(transposed(lines)):
+                    place = [value(panel), value(add(unit, i)), value(v * product.lanes)]
+                    vector.store(units, panels, place)
+
+        lanes, squares = product.lanes, depth.units
+        each(0, count, 1, lambda p: each(0, squares, lanes, lambda u: pack_square(p, u)))
+    else:
+
+        def pack_part(unit: Size, panel: Size) -> None:
+            start = depth.at(unit, product)
+            for v in range(vectors):
+                column = add(multiply(panel, width), v * product.lanes)
+                rest = subtract(source.count, column)
+                there = product.lanes if whole else rest
+                left = depth.left(start, product.depth)
+                units = product.across(source.view, start, left, column, there)
+                place = [value(panel), value(unit), value(v * product.lanes)]
+                vector.store(units, panels, place)
+
+        each(0, depth.units, 1, lambda u: each(0, count, 1, lambda p: pack_part(u, p)))
+
+
+def _lines_at(source: Source, first: Size, count: int, *, whole: bool) -> list[Size]:
+    """Return the columns of one square; those behind the last are the last again."""
+    if whole:
+        return [add(first, i) for i in range(count)]
+    last = subtract(source.count, 1)
+    return [minimum(add(first, i), last) for i in range(count)]
+
+
+def _pack_elements(
+    panels: ir.Value, source: Source, width: int, depth: Depth, product: Product
+) -> None:
+    def pack(column: Size, unit: Size) -> None:
+        start = depth.at(unit, product)
+        left = depth.left(start, product.depth)
+        row = minimum(column, subtract(source.count, 1))
+        one = product.one(source.view, row, start, left, by_rows=source.by_rows)
+        panel = value(column) if width == 1 else ceil_divide(subtract(column, width - 1), width)
+        place = [value(panel), value(unit), value(subtract(column, multiply(panel, width)))]
+        memref.store(one, panels, place)
+
+    columns = multiply(ceil_divide(source.count, width), width)
+    each(0, columns, 1, lambda c: each(0, depth.units, 1, lambda u: pack(c, u)))
+
+
+def read_panel(panels: ir.Value, panel: Size, product: Product) -> ReadRight:
+    """Read vectors of one packed panel."""
+
+    def read(unit: Size, number: int) -> ir.Value:
+        place = [value(panel), value(unit), value(number * product.lanes)]
+        return vector.load(product.units(), panels, place)
+
+    return read
+
+
+def transposed(lines: list[ir.Value]) -> list[ir.Value]:
+    """Transpose a square of vectors by interleaving halves, log2(lanes) times.
+
+    Interleaving line i with line i + lanes/2 sends bit b of the pair (line, lane) to bit b + 1;
+    after log2(lanes) rounds line and lane have changed places.
+    """
+    lanes = len(lines)
+    half = lanes // 2
+    low = [i for pair in range(half) for i in (pair, lanes + pair)]
+    high = [i + half for i in low]
+    rounds = lanes.bit_length() - 1
+    for _ in range(rounds):
+        paired = []
+        for first, second in zip(lines[:half], lines[half:], strict=True):
+            paired += [vector.shuffle(first, second, low), vector.shuffle(first, second, high)]
+        lines = paired
+    return lines

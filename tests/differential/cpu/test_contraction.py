@@ -1,0 +1,116 @@
+"""Contractions by register tiles against float64, over odd shapes, layouts and dtypes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+import bellrock
+from bellrock.runtime.threads import share_openmp
+
+share_openmp()
+import torch  # noqa: E402  (after OpenMP, as the product does)
+
+F = torch.nn.functional
+Function = Callable[..., torch.Tensor]
+
+# Rounding of the inputs is not ours: inputs are rounded first, results once.
+TOLERANCE = {torch.float32: 2e-6, torch.bfloat16: 5e-3, torch.float16: 7e-4}
+
+
+class Op(torch.nn.Module):
+    def __init__(self, function: Function) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        return self.function(*inputs)
+
+
+def check(
+    function: Function, *shapes: tuple[int, ...], dtype: torch.dtype = torch.float32
+) -> bellrock.CompiledModel:
+    generator = torch.Generator().manual_seed(1)
+    inputs = tuple(torch.randn(s, generator=generator).to(dtype) for s in shapes)
+    with torch.no_grad():
+        compiled = bellrock.compile(Op(function).eval(), inputs, use_cache=False)
+        found = compiled(*inputs)
+        wanted = function(*(x.double() for x in inputs))
+    assert isinstance(found, torch.Tensor)
+    assert found.shape == wanted.shape
+    error = (found.double() - wanted).abs().max() / wanted.abs().max()
+    assert error < TOLERANCE[dtype], f"relative error {error:.1e}"
+    rows = [r for r in compiled.compiled.choices if r.motif.startswith("contraction")]
+    assert rows
+    assert {r.knobs for r in rows} == {"panels"}
+    return compiled
+
+
+LAYOUTS = {
+    "nn": (lambda a, b: a @ b, "mk", "kn"),
+    "tn": (lambda a, b: a.mT @ b, "km", "kn"),
+    "nt": (lambda a, b: a @ b.mT, "mk", "nk"),
+    "tt": (lambda a, b: a.mT @ b.mT, "km", "nk"),
+}
+SIZES = [(1, 1, 1), (33, 1, 129), (130, 67, 1), (41, 100, 1031)]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_layouts(layout: str, size: tuple[int, int, int]) -> None:
+    function, left, right = LAYOUTS[layout]
+    of = dict(zip("mnk", size, strict=True))
+    check(function, tuple(of[c] for c in left), tuple(of[c] for c in right))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_narrow_types(layout: str, dtype: torch.dtype) -> None:
+    function, left, right = LAYOUTS[layout]
+    of = {"m": 33, "n": 50, "k": 67}
+    check(function, tuple(of[c] for c in left), tuple(of[c] for c in right), dtype=dtype)
+
+
+def test_pairs_side_by_side() -> None:
+    check(lambda a, b: a @ b.mT, (3, 129), (70, 129), dtype=torch.bfloat16)
+
+
+def test_an_odd_depth_in_parts_of_pairs() -> None:
+    check(lambda a, b: a @ b, (35, 1301), (1301, 40), dtype=torch.bfloat16)
+
+
+OTHERS: dict[str, tuple[Function, tuple[tuple[int, ...], ...]]] = {
+    "batched": (lambda a, b: a @ b, ((5, 33, 40), (5, 40, 70))),
+    "batch-of-two-loops": (lambda a, b: a @ b.mT, ((3, 4, 33, 40), (3, 4, 21, 40))),
+    "broadcast-batch": (lambda a, b: a @ b, ((2, 3, 40, 64), (3, 64, 48))),
+    "result-transposed": (
+        lambda a, b: torch.einsum("bhid,bjhd->bihj", a, b),
+        ((2, 3, 40, 64), (2, 21, 3, 64)),
+    ),
+    "several-n": (lambda a, b: torch.einsum("abk,kca->bca", a, b), ((6, 35, 64), (64, 9, 6))),
+    "two-depths": (
+        lambda a, b: torch.einsum("mij,jni->mn", a, b),
+        ((20, 6, 11), (11, 9, 6)),
+    ),
+    "matrix-vector": (lambda a, b: a @ b, ((400, 640), (640,))),
+    "vector-matrix": (lambda a, b: a @ b, ((640,), (640, 333))),
+    "linear-relu": (lambda x, w, b: F.linear(x, w, b).relu(), ((5, 7, 64), (96, 64), (96,))),
+    "residual": (
+        lambda x, w, b, r: F.linear(x, w, b).sigmoid() + r,
+        ((70, 300), (200, 300), (200,), (70, 200)),
+    ),
+    "large-blocks": (lambda x, w, b: F.linear(x, w, b) * 2, ((301, 700), (530, 700), (530,))),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_others(name: str) -> None:
+    function, shapes = OTHERS[name]
+    check(function, *shapes)
+
+
+def test_code_is_vectors() -> None:
+    compiled = check(lambda a, b: a @ b, (300, 310), (310, 320))
+    (kernel,) = compiled.compiled.kernels
+    assert kernel.vectorised
