@@ -18,13 +18,16 @@ if TYPE_CHECKING:
     from bellrock.compiler import Compiled
     from bellrock.ingress.torch_export import TorchProgram
     from bellrock.params.lock import Lock
+    from bellrock.runtime.preparation import Preparer
 
 
 class CompiledModel:
     """A compiled model.
 
     It reads the model's own parameters and buffers at each call, so that an update of a weight
-    is seen. Thread safety: calls from several threads are safe.
+    is seen: what was prepared from them (see `runtime.preparation`) is prepared anew. After
+    writes that PyTorch does not count (through `.data` or a numpy view), call `forget_weights`.
+    Thread safety: calls from several threads are safe.
     """
 
     def __init__(self, program: TorchProgram, compiled: Compiled) -> None:
@@ -60,6 +63,16 @@ class CompiledModel:
         buffers = None if out is None else [*out, *self._mutations(given=len(out))]
         results = self._executable([*arguments, *self.program.parameters], out=buffers)
         return self.program.unflatten(results, arguments=arguments)
+
+    @property
+    def preparer(self) -> Preparer | None:
+        """What keeps the values that depend on weights only; None where there are none."""
+        return self._executable.preparer
+
+    def forget_weights(self) -> None:
+        """Prepare what depends on weights anew at the next call."""
+        if self.preparer is not None:
+            self.preparer.forget()
 
     def _mutations(self, *, given: int) -> list[torch.Tensor]:
         """Make buffers for the results that are written back, which no caller gives."""

@@ -5,6 +5,7 @@ Flows in: facts, kernels, a verdict, a payload. Flows out: parts of the record.
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from bellrock.bench.record import (
     FactsInfo,
     KernelRow,
     MutantInfo,
+    PreparationInfo,
     TargetInfo,
     VerdictInfo,
 )
@@ -20,8 +22,13 @@ from bellrock.bench.roofline import Work
 from bellrock.target.base import Facts, KernelInfo
 
 if TYPE_CHECKING:
+    from bellrock.api import CompiledModel
     from bellrock.payload import Payload
     from bellrock.verify.verdict import Verdict
+
+
+PREPARATIONS = 3
+"""Preparations to take the median of."""
 
 
 def target_info(name: str, facts: Facts) -> TargetInfo:
@@ -84,3 +91,16 @@ def work_of(payload: Payload) -> Work:
         compulsory_bytes=inspection.compulsory_bytes,
         result_bytes=sum(spec.bytes for spec in inspection.results),
     )
+
+
+def preparation_info(compiled: CompiledModel, inputs: Sequence[object]) -> PreparationInfo | None:
+    """Measure what a program prepares; None where it prepares nothing."""
+    preparer = compiled.preparer
+    if preparer is None:
+        return None
+    seconds: list[float] = []
+    for _ in range(PREPARATIONS):
+        preparer.forget()
+        compiled(*inputs)
+        seconds.append(preparer.seconds)
+    return PreparationInfo(seconds=statistics.median(seconds), bytes=preparer.value_bytes)

@@ -16,6 +16,7 @@ from bellrock.bench.ending import BASELINE_STEP, looks_like_memory
 from bellrock.bench.findings import (
     error_info,
     kernel_rows,
+    preparation_info,
     target_info,
     verdict_info,
     work_of,
@@ -232,6 +233,7 @@ class _Job:
             name: info.model_copy(update={"time": found.times.get(name)})
             for name, info in self.record.baselines.items()
         }
+        self._learn(preparation=preparation_info(compiled, subject.inputs))
         self._learn(
             time=found.times["ours"], baselines=baselines, speedup=found.speedup,
             noise_floor=found.noise_floor, flops=work.flops, bytes=work.compulsory_bytes,

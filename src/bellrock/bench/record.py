@@ -193,6 +193,15 @@ class RooflineInfo(_Part):
     achieved_flops_per_s: float
 
 
+class PreparationInfo(_Part):
+    """What the program computes once per set of weights; not part of `time`."""
+
+    seconds: float
+    """Median of a few preparations: added to the time, it gives that of a call which prepares."""
+    bytes: int
+    """Memory that the values take as long as the program is kept."""
+
+
 class KernelRow(_Part):
     """What became of one kernel (see `bellrock.target.base.KernelInfo`)."""
 
@@ -258,6 +267,8 @@ class Record(_Part):
     error: ErrorInfo | None = None
     verdict: VerdictInfo | None = None
     time: TimeInfo | None = None
+    preparation: PreparationInfo | None = None
+    """None where nothing is prepared, or nothing was measured."""
     baselines: dict[str, BaselineInfo] = {}
     speedup: dict[str, SpeedupInfo] = {}
     noise_floor: float | None = None

@@ -7,30 +7,28 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bellrock.compiler.cache import Cache, Entry, folder_digest, key_of
 from bellrock.compiler.compiled import Compiled, StageSeconds
+from bellrock.compiler.host import function_named, host_entries
 from bellrock.compiler.kernels import KernelCompiler
 from bellrock.compiler.schedules import schedules_of
-from bellrock.errors import CompileError
 from bellrock.params.lock import Lock, LockRow
-from bellrock.payload import Payload
+from bellrock.payload import Payload, Role
 from bellrock.pipeline.environment import Environment, Snapshots
 from bellrock.pipeline.load import load_pipeline
 from bellrock.pipeline.show import canonical_text
 from bellrock.pipeline.stage import Pipeline, SelectStage
 from bellrock.schedule import schedule_names
 from bellrock.target import TARGETS
-from bellrock.target.base import Artifact, KernelInfo, Target
+from bellrock.target.base import Artifact, KernelInfo, Preparation, Target
 from bellrock.toolchain import versions
 
 if TYPE_CHECKING:
     from torch_mlir import ir
 
     from bellrock.params.select import Selection
-
-WORKSPACE = "bellrock.workspace_bytes"
 
 
 @dataclass(slots=True)
@@ -217,10 +215,11 @@ def _compile(
     register(context)
     with context, ir.Location.unknown(context):
         module = ir.Module.parse(text)
+        _mark_fixed(module, payload)
         result = run_pipeline(pipeline, module, _environment(target, kernels, choices, lock))
         lowered = time.perf_counter()
-        host = target.emit(module, entry=payload.entry)
-        workspace = _workspace_bytes(module, payload.entry)
+        host_functions = host_entries(module, payload.entry, target.entry_symbol())
+        host = target.emit(module, entries=host_functions.symbols)
     done = time.perf_counter()
     stages = [StageSeconds(name="import", seconds=imported - start)]
     stages += [StageSeconds(name=s.name, seconds=s.seconds) for s in result.stages]
@@ -231,7 +230,8 @@ def _compile(
         artifact=Artifact(
             objects=(host.code, *kernels.code),
             entry=target.entry_symbol(),
-            workspace_bytes=workspace,
+            workspace_bytes=host_functions.workspace_bytes,
+            preparation=host_functions.preparation,
         ),
         choices=tuple(choices.rows),
         kernels=tuple(kernels.infos),
@@ -243,24 +243,29 @@ def _compile(
     )
 
 
-def _workspace_bytes(module: ir.Module, entry: str) -> int:
-    """Read the size that `plan-memory` has put on the entry function."""
-    from torch_mlir import ir
+def _mark_fixed(module: ir.Module, payload: Payload) -> None:
+    """Mark the arguments that stay the same from call to call: parameters and the like.
 
-    for op in module.body.operations:
-        attributes = op.operation.attributes
-        if "sym_name" in attributes and ir.StringAttr(attributes["sym_name"]).value == entry:
-            if WORKSPACE in attributes:
-                return ir.IntegerAttr(attributes[WORKSPACE]).value
-            return 0
-    raise CompileError("the pipeline left no entry function", got=f"no {entry!r}")
+    A buffer that the model writes changes with each call.
+    """
+    from bellrock.dialects.preparation import mark_fixed
+
+    written = {spec.name for spec in payload.results if spec.role is Role.MUTATION}
+    fixed = [
+        i
+        for i, spec in enumerate(payload.arguments)
+        if spec.role in (Role.PARAMETER, Role.BUFFER, Role.CONSTANT) and spec.name not in written
+    ]
+    mark_fixed(function_named(module, payload.entry), fixed)
 
 
 def _to_entry(compiled: Compiled) -> Entry:
+    preparation = compiled.artifact.preparation
     return Entry(
         description={
             "workspace_bytes": compiled.artifact.workspace_bytes,
             "entry": compiled.artifact.entry,
+            "preparation": None if preparation is None else asdict(preparation),
             "kernels": [asdict(k) for k in compiled.kernels],
             "choices": compiled.lock().text(),
             "warnings": list(compiled.warnings),
@@ -282,6 +287,7 @@ def _from_entry(entry: Entry, payload: Payload, target: str, start: float) -> Co
             objects=entry.code,
             entry=str(about["entry"]),
             workspace_bytes=int(str(about["workspace_bytes"])),
+            preparation=_preparation(about["preparation"]),
         ),
         choices=parse_lock(str(about["choices"]), source="the compile cache").rows,
         kernels=tuple(KernelInfo(**{**k, "cached": True}) for k in about["kernels"]),
@@ -290,4 +296,15 @@ def _from_entry(entry: Entry, payload: Payload, target: str, start: float) -> Co
         cached=True,
         warnings=tuple(about["warnings"]),
         toolchain=dict(about["toolchain"]),
+    )
+
+
+def _preparation(about: Mapping[str, Any] | None) -> Preparation | None:
+    if about is None:
+        return None
+    return Preparation(
+        entry=about["entry"],
+        arguments=tuple(about["arguments"]),
+        value_bytes=tuple(about["value_bytes"]),
+        workspace_bytes=about["workspace_bytes"],
     )

@@ -82,7 +82,7 @@ def compile_one(job: Job, work: Work) -> Outcome:
         )
         pipeline = Pipeline(name=job.name, summary="One kernel.", stages=work.stages)
         run_pipeline(pipeline, module, environment)
-        emitted = target.emit(module, entry=None)
+        emitted = target.emit(module, entries={})
     info = KernelInfo(
         name=job.name,
         motif=job.motif,

@@ -72,6 +72,9 @@ def plan(function: ir.Operation) -> None:
         function.attributes["function_type"] = ir.TypeAttr.get(
             ir.FunctionType.get([*kind.inputs, workspace.type], list(kind.results))
         )
+        if "arg_attrs" in function.attributes:
+            known = ir.ArrayAttr(function.attributes["arg_attrs"])
+            function.attributes["arg_attrs"] = ir.ArrayAttr.get([*known, ir.DictAttr.get({})])
         i64 = ir.IntegerType.get_signless(64)
         function.attributes[WORKSPACE] = ir.IntegerAttr.get(i64, total)
 

@@ -38,7 +38,7 @@ def columns(records: Sequence[Record]) -> tuple[Column, ...]:
     """Return the columns that suit these records; what none of them has is left out."""
     found = [*_WHAT, *_RIGHT]
     if any(r.time for r in records):
-        found += _FAST
+        found += _FAST + _PREPARED
         for name in baselines_of(records):
             found += _against(name)
         found += _LIMITS
@@ -111,6 +111,16 @@ _FAST = (
     _column(
         "time_s", "time", lambda r: r.time.median_s if r.time else None,
         lambda r: units.seconds(r.time.median_s if r.time else None),
+    ),
+)  # fmt: skip
+_PREPARED = (
+    _column(
+        "prepare_s", "prepare", lambda r: r.preparation.seconds if r.preparation else None,
+        lambda r: units.seconds(r.preparation.seconds if r.preparation else None), detail=True,
+    ),
+    _column(
+        "prepared_bytes", "prepared", lambda r: r.preparation.bytes if r.preparation else None,
+        lambda r: units.size(r.preparation.bytes if r.preparation else None), detail=True,
     ),
 )  # fmt: skip
 _LIMITS = (

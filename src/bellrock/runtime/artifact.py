@@ -25,12 +25,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from bellrock.errors import ArtifactError
 from bellrock.payload import DType, Role, TensorSpec
 from bellrock.target import TARGETS
-from bellrock.target.base import Artifact, KernelInfo
+from bellrock.target.base import Artifact, KernelInfo, Preparation
 
 if TYPE_CHECKING:
     from bellrock.compiler import Compiled
 
-SCHEMA = 1
+SCHEMA = 2
 MANIFEST = "manifest.json"
 SUFFIX = ".bellrock"
 
@@ -80,8 +80,15 @@ class _Kernel(_Model):
     cached: bool
 
 
+class _Preparation(_Model):
+    entry: str
+    arguments: tuple[int, ...]
+    value_bytes: tuple[int, ...]
+    workspace_bytes: int
+
+
 class _Manifest(_Model):
-    schema_version: Literal[1] = Field(alias="schema", default=1)
+    schema_version: Literal[2] = Field(alias="schema", default=2)
     name: str
     fingerprint: str
     target: str
@@ -91,6 +98,7 @@ class _Manifest(_Model):
     results: tuple[_Spec, ...]
     entry: str
     workspace_bytes: int
+    preparation: _Preparation | None
     objects: int
     kernels: tuple[_Kernel, ...]
     choices: str
@@ -133,6 +141,7 @@ def save_program(program: SavedProgram, path: Path) -> None:
     Raises:
         OSError: the path cannot be written.
     """
+    prepares = program.artifact.preparation
     manifest = _Manifest(
         name=program.name,
         fingerprint=program.fingerprint,
@@ -143,6 +152,7 @@ def save_program(program: SavedProgram, path: Path) -> None:
         results=tuple(_spec(spec) for spec in program.results),
         entry=program.artifact.entry,
         workspace_bytes=program.artifact.workspace_bytes,
+        preparation=None if prepares is None else _Preparation(**asdict(prepares)),
         objects=len(program.artifact.objects),
         kernels=tuple(_Kernel(**asdict(kernel)) for kernel in program.kernels),
         choices=program.choices,
@@ -213,6 +223,7 @@ def load_program(path: Path) -> SavedProgram:
             where=path,
             hint="compile it again with this version of Bellrock",
         ) from error
+    prepares = manifest.preparation
     _check_platform(manifest, path)
     _check_values(manifest, values, path)
     return SavedProgram(
@@ -223,7 +234,10 @@ def load_program(path: Path) -> SavedProgram:
         arguments=tuple(TensorSpec(**spec.model_dump()) for spec in manifest.arguments),
         results=tuple(TensorSpec(**spec.model_dump()) for spec in manifest.results),
         artifact=Artifact(
-            objects=objects, entry=manifest.entry, workspace_bytes=manifest.workspace_bytes
+            objects=objects,
+            entry=manifest.entry,
+            workspace_bytes=manifest.workspace_bytes,
+            preparation=Preparation(**prepares.model_dump()) if prepares else None,
         ),
         kernels=tuple(KernelInfo(**kernel.model_dump()) for kernel in manifest.kernels),
         choices=manifest.choices,

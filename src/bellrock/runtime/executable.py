@@ -15,14 +15,13 @@ import numpy as np
 
 from bellrock.errors import CallError
 from bellrock.payload import DType, TensorSpec
+from bellrock.runtime.preparation import Preparer, aligned_bytes
 from bellrock.target import TARGETS
 from bellrock.target.base import Artifact, Loaded
 
 if TYPE_CHECKING:
     from bellrock.compiler import Compiled
     from bellrock.runtime.artifact import SavedProgram
-
-ALIGNMENT_BYTES = 64
 
 
 class Executable:
@@ -48,6 +47,10 @@ class Executable:
         self.arguments, self.results = arguments, results
         self._loaded: Loaded = TARGETS.get(target).load(artifact)
         self._workspace_bytes = artifact.workspace_bytes
+        self.preparer = (
+            None if artifact.preparation is None else Preparer(self._loaded, artifact.preparation)
+        )
+        """Keeps what is computed once per set of weights; None where nothing is."""
         self._local = threading.local()
 
     def __call__(
@@ -79,8 +82,12 @@ class Executable:
             results = tuple(_fresh(s, as_torch=as_torch) for s in self.results)
         else:
             results = self._given(out, held)
-        addresses = [_address(a) for a in (*held, *results)]
-        self._loaded.call([*addresses, self._workspace()])
+        inputs = [_address(a) for a in held]
+        outputs = [_address(a) for a in results]
+        # Held until the call is over: another thread may prepare for other weights meanwhile.
+        prepared = self.preparer.values(arguments, inputs) if self.preparer else None
+        values = prepared.addresses if prepared else ()
+        self._loaded.call([*inputs, *values, *outputs, self._workspace()])
         return results
 
     def _given(self, out: Sequence[Any], arguments: Sequence[Any]) -> tuple[Any, ...]:
@@ -112,9 +119,8 @@ class Executable:
     def _workspace(self) -> int:
         """Return the address of this thread's workspace, aligned."""
         if not hasattr(self._local, "buffer"):
-            self._local.buffer = np.empty(self._workspace_bytes + ALIGNMENT_BYTES, np.uint8)
-        address = int(self._local.buffer.ctypes.data)
-        return -(-address // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
+            self._local.buffer = aligned_bytes(self._workspace_bytes)
+        return int(self._local.buffer.ctypes.data)
 
 
 def load(compiled: Compiled) -> Executable:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bellrock.errors import CompileError
+
 if TYPE_CHECKING:
     from torch_mlir import ir
 
@@ -78,15 +80,32 @@ class Emitted:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Preparation:
+    """What a program computes once per set of weights, and keeps."""
+
+    entry: str
+    """Symbol that takes one `void **`: addresses of the fixed arguments, values, workspace."""
+    arguments: tuple[int, ...]
+    """Positions of the fixed arguments among the program's."""
+    value_bytes: tuple[int, ...]
+    """Sizes of the values, which are the program's further arguments."""
+    workspace_bytes: int
+    """Scratch memory of one preparation, 64-byte aligned."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Artifact:
     """Target code, ready to be loaded in any process on a like machine."""
 
     objects: tuple[bytes, ...]
     """Relocatable objects: the host function first, then one per distinct kernel."""
     entry: str
-    """Symbol that takes one `void **`: addresses of arguments, results, workspace."""
+    """Symbol that takes one `void **`: addresses of arguments, prepared values, results,
+    workspace."""
     workspace_bytes: int
     """Scratch memory of one call, 64-byte aligned."""
+    preparation: Preparation | None = None
+    """None where nothing is prepared."""
 
 
 class Loaded(abc.ABC):
@@ -98,7 +117,14 @@ class Loaded(abc.ABC):
 
     @abc.abstractmethod
     def call(self, addresses: Sequence[int]) -> None:
-        """Run once: addresses of arguments, then results, then the workspace."""
+        """Run once: addresses of arguments, prepared values, results, then the workspace."""
+
+    def prepare(self, addresses: Sequence[int]) -> None:
+        """Prepare once: addresses of the fixed arguments, the values, then the workspace.
+
+        Only called for an artifact that has a `Preparation`.
+        """
+        raise CompileError("this target loads no preparing code", got=type(self).__name__)
 
 
 class Target(abc.ABC):
@@ -158,13 +184,14 @@ class Target(abc.ABC):
         return ()
 
     @abc.abstractmethod
-    def emit(self, module: ir.Module, *, entry: str | None) -> Emitted:
+    def emit(self, module: ir.Module, *, entries: Mapping[str, str]) -> Emitted:
         """Turn a fully lowered module into target code.
 
         Args:
             module: as the target's pipeline leaves it; must not be changed.
-            entry: function to make callable as `void (void **addresses)` (the host
-                function), or None (a kernel, called by the host function by its symbol).
+            entries: functions to make callable as `void (void **addresses)`, each with the
+                symbol to do it under: the host functions. Empty for a kernel, which the host
+                functions call by its own symbol.
         """
 
     def prepare_process(self) -> bool:
@@ -176,7 +203,7 @@ class Target(abc.ABC):
         return True
 
     def entry_symbol(self) -> str:
-        """Return the symbol of the host function as `emit` makes it callable."""
+        """Return the symbol under which the entry function is made callable."""
         return "bellrock_entry"
 
     @abc.abstractmethod

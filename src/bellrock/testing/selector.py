@@ -6,6 +6,7 @@ verdict. Choices are made for `MODEL_TARGET`, a target of this file with small k
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NoReturn
@@ -72,7 +73,7 @@ class ModelTarget(Target):
     def cost_model(self) -> CostModel:
         return RowsModel()
 
-    def emit(self, module: ir.Module, *, entry: str | None) -> Emitted:
+    def emit(self, module: ir.Module, *, entries: Mapping[str, str]) -> Emitted:
         raise NotImplementedError("chosen for only")
 
     def load(self, artifact: Artifact) -> NoReturn:

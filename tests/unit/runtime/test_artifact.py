@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bellrock.errors import ArtifactError
 from bellrock.payload import DType, Role, TensorSpec
 from bellrock.runtime.artifact import SavedProgram, check_machine, load_program, save_program
-from bellrock.target.base import Artifact, KernelInfo
+from bellrock.target.base import Artifact, KernelInfo, Preparation
 
 WEIGHT = TensorSpec(name="linear.weight", shape=(3, 5), dtype=DType.BF16, role=Role.PARAMETER)
 PROGRAM = SavedProgram(
@@ -25,7 +25,10 @@ PROGRAM = SavedProgram(
     arguments=(TensorSpec(name="x", shape=(2, 3), dtype=DType.BF16), WEIGHT),
     results=(TensorSpec(name="y", shape=(2, 5), dtype=DType.BF16, role=Role.RESULT),),
     artifact=Artifact(
-        objects=(b"\x7fELF host", b"\x7fELF kernel"), entry="main", workspace_bytes=64
+        objects=(b"\x7fELF host", b"\x7fELF kernel"), entry="main", workspace_bytes=64,
+        preparation=Preparation(
+            entry="main_prepare", arguments=(1,), value_bytes=(64,), workspace_bytes=128
+        ),
     ),
     kernels=(
         KernelInfo(
@@ -145,7 +148,7 @@ def test_a_flipped_bit_in_the_code_is_refused(saved: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"schema": 2}, "schema: Input should be 1; allowed: schema 1"),
+        ({"schema": 1}, "schema: Input should be 2; allowed: schema 2"),
         ({"surprise": 1}, "surprise: Extra inputs are not permitted"),
         ({"platform": "linux-vax"}, "its code is for another platform; got linux-vax"),
         ({"values": [7]}, "There is no item named"),

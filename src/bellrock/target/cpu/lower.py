@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,6 @@ from bellrock.target.base import Emitted
 if TYPE_CHECKING:
     from torch_mlir import ir
 
-PACKED = "bellrock_entry"
-"""Symbol of the host function in its `void **` form."""
 _VECTOR_CODE = re.compile(
     r"= (?:contract |reassoc |nsz |fast |nnan |ninf |tail |notail )*"
     r"(?:fadd|fsub|fmul|fdiv|add|sub|mul|load|fcmp|icmp|select|call)\b[^\n]*<\d+ x "
@@ -39,7 +38,7 @@ def _machine() -> Any:
     )  # fmt: skip
 
 
-def emit(module: ir.Module, *, entry: str | None) -> Emitted:
+def emit(module: ir.Module, *, entries: Mapping[str, str]) -> Emitted:
     """Compile a module (see `Target.emit`).
 
     Raises:
@@ -48,23 +47,23 @@ def emit(module: ir.Module, *, entry: str | None) -> Emitted:
     from torch_mlir.dialects import llvm as llvm_dialect
 
     text = llvm_dialect.translate_module_to_llvmir(module.operation)
-    if entry is not None:
-        text += packed_entry(text, entry)
-    return compile_text(text)
+    packed = [packed_entry(text, name, symbol) for name, symbol in entries.items()]
+    return compile_text("".join([text, *packed]))
 
 
-def packed_entry(text: str, entry: str) -> str:
+def packed_entry(text: str, entry: str, symbol: str) -> str:
     """Return LLVM IR of a function that takes `void **` and calls `entry` with its pointers.
 
     Args:
         text: the module that defines `entry`; all of its parameters are pointers.
-        entry: symbol of the function.
+        entry: symbol of the function that is called.
+        symbol: of the function that is made.
     """
     match = re.search(rf"^define [^@\n]*@{re.escape(entry)}\(([^)]*)\)", text, re.MULTILINE)
     if match is None:
         raise CompileError("the lowered module has no entry function", got=entry)
     count = len([p for p in match.group(1).split(",") if p.strip()])
-    lines = [f"\ndefine void @{PACKED}(ptr %addresses) {{"]
+    lines = [f"\ndefine void @{symbol}(ptr %addresses) {{"]
     for i in range(count):
         lines.append(f"  %slot{i} = getelementptr ptr, ptr %addresses, i64 {i}")
         lines.append(f"  %arg{i} = load ptr, ptr %slot{i}")

@@ -17,6 +17,8 @@ from bellrock.target.base import Artifact, Loaded
 from bellrock.target.cpu.openmp import load_openmp
 
 _NUMBERS = itertools.count()
+_FUNCTION = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+"""The interpreter's lock is released while such a function runs."""
 
 
 @cache
@@ -42,16 +44,29 @@ class CpuLoaded(Loaded):
 
         load_openmp()
         builder = llvm.JITLibraryBuilder().add_current_process().export_symbol(artifact.entry)
+        preparation = artifact.preparation
+        if preparation is not None:
+            builder.export_symbol(preparation.entry)
         for code in artifact.objects:
             builder.add_object_img(code)
         try:
             self._library = builder.link(_jit(), f"bellrock-{next(_NUMBERS)}")
-            address = self._library[artifact.entry]
+            self._function = _FUNCTION(self._library[artifact.entry])
+            self._prepare = _FUNCTION(self._library[preparation.entry]) if preparation else None
         except RuntimeError as error:
             raise CompileError("the program cannot be linked", got=str(error)[:500]) from error
-        self._function = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address)
 
     def call(self, addresses: Sequence[int]) -> None:
         """Run once on these addresses."""
-        slots = (ctypes.c_void_p * len(addresses))(*addresses)
-        self._function(ctypes.addressof(slots))
+        _run(self._function, addresses)
+
+    def prepare(self, addresses: Sequence[int]) -> None:
+        """Prepare once on these addresses."""
+        if self._prepare is None:
+            super().prepare(addresses)
+        _run(self._prepare, addresses)
+
+
+def _run(function: Any, addresses: Sequence[int]) -> None:
+    slots = (ctypes.c_void_p * len(addresses))(*addresses)
+    function(ctypes.addressof(slots))

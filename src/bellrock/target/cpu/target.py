@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,11 +68,11 @@ class CpuTarget(Target):
 
         return load_openmp()
 
-    def emit(self, module: ir.Module, *, entry: str | None) -> Emitted:
+    def emit(self, module: ir.Module, *, entries: Mapping[str, str]) -> Emitted:
         """Compile by LLVM for this processor."""
         from bellrock.target.cpu.lower import emit
 
-        return emit(module, entry=entry)
+        return emit(module, entries=entries)
 
     def load(self, artifact: Artifact) -> Loaded:
         """Link into this process."""

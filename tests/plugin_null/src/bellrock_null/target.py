@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,16 +61,16 @@ class NullTarget(Target):
     def default_choice(self, motif: Motif) -> Knobs | None:
         return None
 
-    def emit(self, module: ir.Module, *, entry: str | None) -> Emitted:
+    def emit(self, module: ir.Module, *, entries: Mapping[str, str]) -> Emitted:
         from torch_mlir import ir
 
         for op in module.body.operations:
-            if op.operation.name == "func.func" and op.name.value == entry:
+            if op.operation.name == "func.func" and op.name.value in entries:
                 signature = ir.FunctionType(op.function_type.value)
                 sizes = [_bytes(ir.RankedTensorType(each)) for each in signature.results]
                 code = json.dumps([len(signature.inputs), sizes]).encode()
                 return Emitted(code=code, vectorised=False, parallel=False)
-        raise CompileError("the module has no entry function", got=entry)
+        raise CompileError("the module has no entry function", allowed=sorted(entries))
 
     def load(self, artifact: Artifact) -> Loaded:
         arguments, sizes = json.loads(artifact.objects[0])
