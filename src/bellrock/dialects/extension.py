@@ -104,6 +104,7 @@ def op_classes() -> Sequence[Any]:
         tile_rows,
         trim_windows,
     )
+    from bellrock.dialects.convolution import direct
 
     return (
         *choice.OPS,
@@ -112,6 +113,7 @@ def op_classes() -> Sequence[Any]:
         *block_contraction.OPS,
         *destinations.OPS,
         *expand_math.OPS,
+        *direct.OPS,
         *fold_movement.OPS,
         *kernel_loops.OPS,
         *outline_kernels.OPS,

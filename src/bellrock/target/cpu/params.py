@@ -16,6 +16,11 @@ from bellrock.params.constraint import Constraint, Value
 from bellrock.params.knobs import Knobs, knob
 from bellrock.payload.motifs.base import Motif, MotifKind
 from bellrock.target.base import Facts
+from bellrock.target.cpu.convolution import (
+    DirectConvolutionKnobs,
+    default_direct_convolution,
+    problem_of,
+)
 from bellrock.target.cpu.panels import PanelKnobs, default_panels, takes_panels
 from bellrock.target.cpu.row_params import RowKnobs, default_rows, has_rows
 
@@ -83,7 +88,12 @@ class BlockKnobs(Knobs, name="blocks"):
             )
 
 
-ALL_KNOBS: tuple[type[Knobs], ...] = (BlockKnobs, PanelKnobs, RowKnobs)
+ALL_KNOBS: tuple[type[Knobs], ...] = (
+    BlockKnobs,
+    DirectConvolutionKnobs,
+    PanelKnobs,
+    RowKnobs,
+)
 """Every class of parameters of this target; `kernel.yaml` has a branch for each."""
 
 
@@ -93,6 +103,8 @@ def knobs_for(motif: Motif) -> tuple[type[Knobs], ...]:
         return ()
     if takes_panels(motif):
         return (PanelKnobs, BlockKnobs)
+    if problem_of(motif) is not None:
+        return (DirectConvolutionKnobs, BlockKnobs)
     return (RowKnobs, BlockKnobs) if has_rows(motif) else (BlockKnobs,)
 
 
@@ -102,7 +114,11 @@ def default_choice(motif: Motif, facts: Facts) -> Knobs | None:
         return None
     if takes_panels(motif):
         return default_panels(motif, facts)
-    return default_rows(motif, facts) or default_blocks(motif, facts)
+    return (
+        default_direct_convolution(motif, facts)
+        or default_rows(motif, facts)
+        or default_blocks(motif, facts)
+    )
 
 
 def default_blocks(motif: Motif, facts: Facts) -> BlockKnobs | None:

@@ -1,0 +1,267 @@
+"""`transform.bellrock.lower_direct_convolution`: a convolution's kernel as vector code.
+
+Missing upstream: a convolution on packed input, whose taps are constant offsets into it
+whatever stride and dilation are, cannot be reached by tiling and vectorising linalg: its
+pixels run across rows of the image, and its output is dropped at each row's end.
+
+Rewrite (kernel of a function by itself):
+    func @k(%x: tensor<..>, %w: tensor<..>, %out: tensor<..>) { linalg.generic (convolution), ... }
+  ->
+    func @k(%x: memref<..>, %w: memref<..>, %out: memref<..>) {
+      scf.forall blocks of output { pack input; for panels of channels { for tiles of pixels
+        { sums in registers }; rows of results } } }
+
+Needs: static shapes; the innermost dimension of image and result is a spatial one; nothing
+in the function but the convolution, its initial value, and elementwise ops after it.
+A function that is otherwise is left alone.
+"""
+
+# No postponed annotations here: the dialect reads the field types from them.
+import math
+from dataclasses import dataclass
+
+from torch_mlir import ir
+from torch_mlir.dialects import ext, func, transform
+
+from bellrock.dialects import vector_code as code
+from bellrock.dialects.convolution.epilogue import Epilogue
+from bellrock.dialects.convolution.flattening import flatten
+from bellrock.dialects.convolution.geometry import Halo
+from bellrock.dialects.convolution.operands import Operand
+from bellrock.dialects.convolution.packing import Block, Packing
+from bellrock.dialects.convolution.reading import ConvolutionKernel, read_kernel
+from bellrock.dialects.convolution.tile import Tile
+from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
+from bellrock.dialects.outlining import CHOICE, KERNEL, anchor_of
+from bellrock.dialects.vector_code import Index
+
+KNOBS = "direct-convolution"
+
+
+class LowerDirectConvolutionOp(Bellrock.Operation, name="lower_direct_convolution"):
+    """Lower the kernels of the handle's module whose choice is `direct-convolution`."""
+
+    target: ext.Operand[transform.AnyOpType]
+
+    @classmethod
+    def attach(cls, context: ir.Context) -> None:
+        """Attach the interfaces in one context."""
+        attach_in_place(cls, _lower_all, context)
+
+
+def _lower_all(root: ir.Operation) -> None:
+    for function in ops_named(root, "func.func"):
+        anchor = anchor_of(function)
+        choice = None if anchor is None else _read_choice(anchor)
+        if anchor is None or choice is None:
+            continue
+        kernel = read_kernel(function, anchor)
+        if kernel is not None:
+            with ir.InsertionPoint(function), function.location:
+                _emit(function, kernel, choice)
+            function.erase()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Choice:
+    """The knobs of `direct-convolution`."""
+
+    channels: int
+    vectors: int
+    lanes: int
+    rows: int
+    columns: int
+    channel_block: int
+    parallel: bool
+
+
+def _read_choice(anchor: ir.Operation) -> _Choice | None:
+    if CHOICE not in anchor.attributes:
+        return None
+    given = ir.DictAttr(anchor.attributes[CHOICE])
+    if ir.StringAttr(given["knobs"]).value != KNOBS:
+        return None
+    names = ("channels", "vectors", "lanes", "rows", "columns", "channel_block")
+    sizes = {name: ir.IntegerAttr(given[name]).value for name in names}
+    return _Choice(**sizes, parallel=ir.BoolAttr(given["parallel"]).value)
+
+
+def _emit(function: ir.Operation, kernel: ConvolutionKernel, choice: _Choice) -> None:
+    """Make the new function beside the old one."""
+    old = function.regions[0].blocks[0]
+    name = ir.StringAttr(function.attributes["sym_name"]).value
+    new = func.FuncOp(name, ([_flat(a.type) for a in old.arguments], []))
+    if KERNEL in function.attributes:
+        new.attributes[KERNEL] = function.attributes[KERNEL]
+    block = new.add_entry_block()
+    with ir.InsertionPoint(block):
+        _Lowering.of(kernel, choice, list(block.arguments)).emit()
+        func.ReturnOp([])
+
+
+def _flat(kind: ir.Type) -> ir.Type:
+    """Return the buffer of a dense tensor, as one dimension."""
+    if not isinstance(kind, ir.RankedTensorType):
+        return kind
+    return ir.MemRefType.get([math.prod(kind.shape)], kind.element_type)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Lowering:
+    """Emits one kernel."""
+
+    kernel: ConvolutionKernel
+    choice: _Choice
+    arguments: list[ir.Value]
+    halo: Halo
+    panel: int
+    """Output channels of a register tile."""
+    channel_block: int
+    """Output channels of a block: whole panels."""
+
+    @classmethod
+    def of(
+        cls, kernel: ConvolutionKernel, choice: _Choice, arguments: list[ir.Value]
+    ) -> "_Lowering":
+        """Fit the choice to the kernel."""
+        kernel, rows, columns = flatten(kernel, choice.rows, choice.columns)
+        channels = kernel.size(kernel.out_channel)
+        panel = min(choice.channels, channels)
+        wanted = choice.channel_block or channels
+        return cls(
+            kernel=kernel,
+            choice=choice,
+            arguments=arguments,
+            halo=Halo(
+                leading=tuple(s.axis for s in kernel.leading),
+                row=kernel.row.axis,
+                column=kernel.column.axis,
+                in_channels=kernel.size(kernel.in_channel),
+                rows=rows,
+                columns=columns,
+                lanes=choice.lanes,
+            ),
+            panel=panel,
+            channel_block=-(-min(wanted, channels) // panel) * panel,
+        )
+
+    @property
+    def tile_pixels(self) -> int:
+        """Pixels of a register tile."""
+        return self.choice.vectors * self.choice.lanes
+
+    def emit(self) -> None:
+        """Emit the loop over blocks."""
+        kernel, halo = self.kernel, self.halo
+        outer = [kernel.sizes[loop] for loop in kernel.outer]
+        leading = [s.axis.output for s in kernel.leading]
+        blocks = [
+            -(-kernel.row.axis.output // halo.rows),
+            -(-kernel.column.axis.output // halo.columns),
+            -(-kernel.size(kernel.out_channel) // self.channel_block),
+        ]
+        with code.space([*outer, *leading, *blocks], parallel=self.choice.parallel) as point:
+            position = dict(zip(kernel.outer, point[: len(outer)], strict=True))
+            row, column, channels = point[-3:]
+            block = Block(
+                leading=tuple(point[len(outer) : -3]),
+                row=code.scaled(row, halo.rows),
+                column=code.scaled(column, halo.columns),
+                rows=_extent(kernel.row.axis.output, halo.rows, row),
+            )
+            for spatial, at in zip(kernel.leading, block.leading, strict=True):
+                if spatial.output is not None:
+                    position[spatial.output] = at
+            self._block(position, block, code.scaled(channels, self.channel_block))
+
+    def _block(self, position: dict[int, Index], block: Block, channels_at: Index) -> None:
+        """Emit one block: pack its input, then panel after panel of output channels."""
+        kernel, halo = self.kernel, self.halo
+        element = ir.F32Type.get()
+        packed = code.stack_buffer(halo.elements(self.tile_pixels), element)
+        pitch = -(-halo.pixels(halo.rows) // self.tile_pixels) * self.tile_pixels
+        sums = code.stack_buffer(self.panel * pitch, element)
+        image = self.arguments[kernel.image.argument]
+        padding = code.zeros(halo.lanes, ir.MemRefType(image.type).element_type)
+        packing = Packing(kernel, halo, image, packed, padding)
+        packing.emit(_address(kernel.image, {k: position[k] for k in kernel.outer}), block)
+        weights_step = kernel.weights.stride(kernel.out_channel)
+        tile = Tile(
+            halo=halo, channels=self.panel, vectors=self.choice.vectors, packed=packed,
+            weights=self.arguments[kernel.weights.argument], sums=sums, sums_pitch=pitch,
+            tap_weights=tuple(kernel.tap_weights()),
+            in_channel_step=kernel.weights.stride(kernel.in_channel),
+            out_channel_step=weights_step,
+        )  # fmt: skip
+        group = _address(kernel.weights, {k: position[k] for k in kernel.outer})
+        channels = kernel.size(kernel.out_channel)
+        count = _extent(channels, self.channel_block, channels_at, scaled=True)
+        with code.loop(0, code.ceil_quotient(count, self.panel)) as number:
+            wanted = code.add(channels_at, code.scaled(number, self.panel))
+            # The last panel starts early enough to be whole; what it computes again is
+            # not stored again.
+            start = code.minimum(wanted, channels - self.panel) if channels % self.panel else wanted
+            pixels = code.add(code.scaled(code.add(block.rows, -1), halo.pitch), halo.columns)
+            with code.loop(0, code.ceil_quotient(pixels, self.tile_pixels)) as step:
+                tile.emit(
+                    code.add(group, code.scaled(start, weights_step)),
+                    code.scaled(step, self.tile_pixels),
+                )
+            self._panel(sums, pitch, position, block, start, code.subtract(wanted, start))
+
+    def _panel(
+        self,
+        sums: ir.Value,
+        pitch: int,
+        position: dict[int, Index],
+        block: Block,
+        start: Index,
+        skipped: Index,
+    ) -> None:
+        """Emit the results of one panel, row by row."""
+        kernel, halo = self.kernel, self.halo
+        epilogue = Epilogue(kernel, self.arguments, halo.lanes)
+        left = _extent(kernel.column.axis.output, halo.columns, block.column, scaled=True)
+        with code.loop(skipped, self.panel) as channel:
+            at = dict(position)
+            if kernel.out_channel is not None:
+                at[kernel.out_channel] = code.add(start, channel)
+            known = epilogue.per_channel(at)
+            with code.loop(0, block.rows) as row:
+                line = code.add(code.scaled(channel, pitch), code.scaled(row, halo.pitch))
+                if kernel.row.output is not None:
+                    at[kernel.row.output] = code.add(block.row, row)
+
+                def emit(column: Index, inside: int, line: Index = line) -> None:
+                    if kernel.column.output is not None:
+                        at[kernel.column.output] = code.add(block.column, column)
+                    count = inside
+                    if not isinstance(left, int):
+                        count = code.minimum(inside, code.subtract(left, column))
+                    value = code.load(sums, code.add(line, column), halo.lanes)
+                    epilogue.emit(value, at, count, known)
+
+                code.chunks(halo.columns, halo.lanes, emit)
+
+
+def _extent(total: int, block: int, at: Index, *, scaled: bool = False) -> Index:
+    """Return the size of a block: the last one of a loop may be smaller.
+
+    Args:
+        total: of the loop.
+        block: size of the others.
+        at: number of the block.
+        scaled: `at` is the block's first iteration instead.
+    """
+    if total % block == 0:
+        return block
+    first = at if scaled else code.scaled(at, block)
+    return code.minimum(block, code.subtract(total, first))
+
+
+def _address(operand: Operand, position: dict[int, Index]) -> Index:
+    terms = [code.scaled(at, operand.stride(loop)) for loop, at in position.items()]
+    return code.add(operand.offset, *terms)
+
+
+OPS = (LowerDirectConvolutionOp,)

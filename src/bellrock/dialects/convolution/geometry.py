@@ -1,0 +1,178 @@
+"""Sizes of a convolution and of the packed input that a block of its output needs.
+
+Flows in: sizes, strides and dilations. Flows out: `Halo`, from which the packing, the inner
+loops and the choice of block sizes are all derived. Free of MLIR.
+
+A block is `rows` x `columns` output pixels of one image. Its input is packed so that every
+tap of the filter is a constant offset: an input read at stride s is split into s phases (by
+remainder), rows are laid out at one pitch, and pixels are numbered along that pitch. Of each
+row, the last `pitch - columns` pixels are computed in vain.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Axis:
+    """One spatial dimension."""
+
+    output: int = 1
+    """Output positions."""
+    kernel: int = 1
+    """Taps."""
+    stride: int = 1
+    dilation: int = 1
+    size: int = 1
+    """Input positions."""
+    low: int = 0
+    """Padding before the first input position."""
+
+    @property
+    def phases(self) -> tuple[int, ...]:
+        """The remainders by the stride at which the input is read."""
+        return _phases(self.kernel, self.stride, self.dilation)
+
+    @property
+    def reach(self) -> int:
+        """How many packed positions beyond the output ones are read."""
+        return (self.kernel - 1) * self.dilation // self.stride
+
+    @property
+    def padded(self) -> bool:
+        """Whether positions outside the input are read."""
+        last = (self.output - 1) * self.stride - self.low + (self.kernel - 1) * self.dilation
+        return self.low > 0 or last >= self.size
+
+    def tap(self, index: int) -> tuple[int, int]:
+        """Return the number of a tap's phase, and its packed offset."""
+        offset, phase = divmod(index * self.dilation, self.stride)
+        return self.phases.index(phase), offset
+
+
+@lru_cache
+def _phases(kernel: int, stride: int, dilation: int) -> tuple[int, ...]:
+    return tuple(sorted({k * dilation % stride for k in range(kernel)}))
+
+
+@dataclass(frozen=True, slots=True)
+class Halo:
+    """The packed input of one block of output (see the module's docstring)."""
+
+    leading: tuple[Axis, ...]
+    """Axes before the last two; of these a block has one position."""
+    row: Axis
+    column: Axis
+    in_channels: int
+    rows: int
+    """Of a block."""
+    columns: int
+    """Of a block."""
+    lanes: int
+    """Of a vector: planes are padded, because rows are written in whole vectors."""
+
+    @property
+    def pitch(self) -> int:
+        """Distance of packed rows."""
+        return self.columns + self.column.reach
+
+    @property
+    def packed_rows(self) -> int:
+        """Rows of one plane."""
+        return self.rows + self.row.reach
+
+    @property
+    def plane(self) -> int:
+        """Elements of one plane: one phase of one channel."""
+        return self.packed_rows * self.pitch + self.lanes
+
+    @property
+    def depths(self) -> int:
+        """Taps along the leading axes, each of which has planes of its own."""
+        return math.prod(a.kernel for a in self.leading)
+
+    @property
+    def channel(self) -> int:
+        """Elements of one channel."""
+        return self.depths * len(self.row.phases) * len(self.column.phases) * self.plane
+
+    def pixels(self, rows: int) -> int:
+        """Return the pixels of some rows, numbered along the pitch."""
+        return (rows - 1) * self.pitch + self.columns
+
+    def elements(self, tile: int) -> int:
+        """Return the size of the whole buffer, for tiles of so many pixels."""
+        return self.in_channels * self.channel + tile + self.pitch + 2 * self.lanes
+
+    def plane_at(self, depth: int, row_phase: int, column_phase: int) -> int:
+        """Return where a plane of a channel starts."""
+        number = (depth * len(self.row.phases) + row_phase) * len(self.column.phases)
+        return (number + column_phase) * self.plane
+
+    def taps(self) -> list[int]:
+        """Return the offset of each tap from a pixel, in the order of the filter."""
+        offsets: list[int] = []
+        depths = range(self.depths)
+        for depth, h, w in itertools.product(
+            depths, range(self.row.kernel), range(self.column.kernel)
+        ):
+            row_phase, row = self.row.tap(h)
+            column_phase, column = self.column.tap(w)
+            start = self.plane_at(depth, row_phase, column_phase)
+            offsets.append(start + row * self.pitch + column)
+        return offsets
+
+
+@dataclass(frozen=True, slots=True)
+class TapBlocks:
+    """How the taps of one channel are cut into unrolled blocks that look alike."""
+
+    offsets: tuple[int, ...]
+    """Of the taps of a block, from its start."""
+    weights: tuple[int, ...]
+    starts: tuple[int, ...]
+    """Of the blocks, in the packed input."""
+    weight_starts: tuple[int, ...]
+
+    @property
+    def step(self) -> tuple[int, int] | None:
+        """The distance of blocks, in input and weights, where it is always the same."""
+        steps = {
+            (b - a, d - c)
+            for (a, b), (c, d) in zip(
+                itertools.pairwise(self.starts), itertools.pairwise(self.weight_starts),
+                strict=True,
+            )
+        }  # fmt: skip
+        return steps.pop() if len(steps) == 1 else None
+
+
+def cut_taps(offsets: list[int], weights: list[int], largest: int) -> TapBlocks:
+    """Cut taps into the largest equal blocks of at most so many taps.
+
+    Args:
+        offsets: of each tap in the packed input.
+        weights: of each tap in the filter.
+        largest: at least 1.
+    """
+    count = len(offsets)
+    for size in range(min(count, largest), 0, -1):
+        if count % size:
+            continue
+        blocks = [_relative(offsets[i : i + size], weights[i : i + size])
+                  for i in range(0, count, size)]  # fmt: skip
+        if len(set(blocks)) == 1:
+            inputs, filters = blocks[0]
+            return TapBlocks(inputs, filters, tuple(offsets[::size]), tuple(weights[::size]))
+    raise AssertionError("blocks of one tap always look alike")
+
+
+def _relative(offsets: list[int], weights: list[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    return (
+        tuple(o - offsets[0] for o in offsets),
+        tuple(w - weights[0] for w in weights),
+    )

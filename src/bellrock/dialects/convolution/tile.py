@@ -1,0 +1,129 @@
+"""The inner loops: output channels x pixels in registers, summed over channels and taps.
+
+Flows in: packed input, the filter, the position of a tile. Flows out: the tile's sums, in a
+buffer of one row per output channel. The filter's scalars are broadcast; pixels are lanes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch_mlir import ir
+from torch_mlir.dialects import arith, memref, vector
+
+from bellrock.dialects import vector_code as code
+from bellrock.dialects.convolution.geometry import Halo, TapBlocks, cut_taps
+from bellrock.dialects.vector_code import Index
+
+LARGEST_UNROLLED = 160
+"""Multiply-adds of one unrolled block. Beyond, LLVM's scheduler mixes taps until registers
+spill (25 taps x 16 channels: a hundred spills, half the speed), and compile time grows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A register tile and what it is computed from; `emit` emits its code."""
+
+    halo: Halo
+    channels: int
+    """Output channels of the tile."""
+    vectors: int
+    """Vectors of pixels of the tile."""
+    packed: ir.Value
+    weights: ir.Value
+    sums: ir.Value
+    """Buffer of `channels` rows."""
+    sums_pitch: int
+    tap_weights: tuple[int, ...]
+    """Where the filter has each tap."""
+    in_channel_step: int
+    """Of the filter, in elements."""
+    out_channel_step: int
+    """Of the filter, in elements."""
+
+    def emit(self, weights_at: Index, pixel: Index) -> None:
+        """Emit a tile: sum over channels and taps, then store.
+
+        Args:
+            weights_at: address of the filter of the tile's first output channel.
+            pixel: the tile's first pixel.
+        """
+        zero = code.zeros(self.halo.lanes, self._element())
+        sums = self._over_channels(weights_at, pixel, [zero] * (self.channels * self.vectors))
+        for number, value in enumerate(sums):
+            channel, part = divmod(number, self.vectors)
+            at = channel * self.sums_pitch + part * self.halo.lanes
+            code.store(value, self.sums, code.add(pixel, at))
+
+    def _element(self) -> ir.Type:
+        return ir.MemRefType(self.packed.type).element_type
+
+    def _over_channels(
+        self, weights_at: Index, pixel: Index, sums: Sequence[ir.Value]
+    ) -> Sequence[ir.Value]:
+        per_tap = self.channels * self.vectors
+        largest = max(1, LARGEST_UNROLLED // per_tap)
+        blocks = cut_taps(self.halo.taps(), list(self.tap_weights), largest)
+        count = self.halo.in_channels
+        unrolled = 1
+        if len(blocks.starts) == 1:
+            limit = max(1, largest // len(blocks.offsets))
+            unrolled = max(d for d in range(1, min(count, limit) + 1) if count % d == 0)
+
+        def body(channel: Index, carried: Sequence[ir.Value]) -> Sequence[ir.Value]:
+            for i in range(unrolled):
+                each = code.add(channel, i)
+                image = code.add(pixel, code.scaled(each, self.halo.channel))
+                weights = code.add(weights_at, code.scaled(each, self.in_channel_step))
+                carried = self._over_blocks(blocks, image, weights, carried)
+            return carried
+
+        return code.carried_loop(count, unrolled, sums, body)
+
+    def _over_blocks(
+        self, blocks: TapBlocks, image: Index, weights: Index, sums: Sequence[ir.Value]
+    ) -> Sequence[ir.Value]:
+        step = blocks.step or (0, 0)
+        tables = None
+        if blocks.step is None and len(blocks.starts) > 1:
+            tables = [code.table(blocks.starts), code.table(blocks.weight_starts)]
+
+        def body(block: Index, carried: Sequence[ir.Value]) -> Sequence[ir.Value]:
+            if tables is None:
+                parts = [code.scaled(block, s) for s in step]
+                parts = [code.add(parts[0], blocks.starts[0]),
+                         code.add(parts[1], blocks.weight_starts[0])]  # fmt: skip
+            else:
+                parts = [memref.load(t, [code.as_value(block)]) for t in tables]
+            return self._block(
+                blocks, code.add(image, parts[0]), code.add(weights, parts[1]), carried
+            )
+
+        return code.carried_loop(len(blocks.starts), 1, sums, body)
+
+    def _block(
+        self, blocks: TapBlocks, image: Index, weights: Index, sums: Sequence[ir.Value]
+    ) -> list[ir.Value]:
+        """Emit the multiply-adds of one unrolled block of taps."""
+        found = list(sums)
+        lanes = self.halo.lanes
+        for offset, weight in zip(blocks.offsets, blocks.weights, strict=True):
+            pixels = [
+                code.load(self.packed, code.add(image, offset + i * lanes), lanes)
+                for i in range(self.vectors)
+            ]
+            for channel in range(self.channels):
+                at = code.add(weights, weight + channel * self.out_channel_step)
+                factor = self._factor(at)
+                for i, vector_of_pixels in enumerate(pixels):
+                    number = channel * self.vectors + i
+                    found[number] = vector.fma(factor, vector_of_pixels, found[number])
+        return found
+
+    def _factor(self, at: Index) -> ir.Value:
+        scalar = memref.load(self.weights, [code.as_value(at)])
+        element = self._element()
+        if scalar.type != element:
+            scalar = arith.extf(element, scalar)
+        return code.broadcast(scalar, self.halo.lanes)

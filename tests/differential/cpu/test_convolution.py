@@ -1,0 +1,145 @@
+"""Convolutions on packed input against PyTorch, over odd sizes and all kinds of blocks."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import bellrock
+from bellrock.params.lock import Lock
+from bellrock.runtime.threads import share_openmp
+
+share_openmp()
+import torch  # noqa: E402  (after OpenMP, as the product does)
+
+nn = torch.nn
+KNOBS = "direct-convolution"
+
+
+class Then(nn.Module):
+    """A convolution with elementwise ops after it, which may read other inputs."""
+
+    def __init__(self, convolution: nn.Module, function: Callable[..., Any]) -> None:
+        super().__init__()
+        self.convolution = convolution
+        self.function = function
+
+    def forward(self, x: torch.Tensor, *others: torch.Tensor) -> Any:
+        return self.function(self.convolution(x), *others)
+
+
+def check(model: nn.Module, *shapes: tuple[int, ...], lock: Lock | None = None) -> Lock:
+    """Compile, compare with PyTorch in double precision; return the choices."""
+    generator = torch.Generator().manual_seed(1)
+    inputs = tuple(torch.randn(s, generator=generator) for s in shapes)
+    for parameter in model.parameters():
+        parameter.data = torch.randn(parameter.shape, generator=generator)
+    model.eval()
+    with torch.no_grad():
+        compiled = bellrock.compile(model, inputs, use_cache=False, jobs=1, lock=lock)
+        found = compiled(*inputs)
+        expected = model.double()(*(x.double() for x in inputs))
+        model.float()
+    assert found.shape == expected.shape
+    assert found.isfinite().all()
+    assert (found.double() - expected).abs().max() <= 3e-6 * expected.abs().max()
+    chosen = compiled.compiled.lock()
+    assert any(row.knobs == KNOBS for row in chosen.rows)
+    return chosen
+
+
+@pytest.mark.parametrize(
+    ("model", "shape"),
+    [
+        (nn.Conv2d(5, 7, 3), (2, 5, 12, 13)),
+        (nn.Conv2d(16, 37, (3, 5), stride=(2, 3), dilation=(1, 2)), (2, 16, 31, 43)),
+        (nn.Conv2d(6, 40, 3, stride=2, bias=False), (1, 6, 31, 33)),
+        (nn.Conv2d(16, 48, 1), (2, 16, 31, 33)),
+        (nn.Conv2d(16, 48, 1, stride=2), (2, 16, 31, 33)),
+        (nn.Conv2d(33, 33, 3, groups=33), (2, 33, 31, 19)),
+        (nn.Conv2d(12, 24, 3, groups=12, stride=2), (2, 12, 31, 33)),
+        (nn.Conv2d(24, 60, 3, groups=4), (2, 24, 17, 18)),
+        (nn.Conv2d(3, 10, 8, stride=8), (2, 3, 32, 40)),
+        (nn.Conv2d(3, 10, 5, stride=4, dilation=2), (2, 3, 32, 41)),
+        (nn.Conv2d(2, 3, 11), (1, 2, 13, 300)),
+        (nn.Conv1d(8, 23, 5, dilation=3), (3, 8, 2111)),
+        (nn.Conv1d(5, 7, 3, stride=2, groups=1), (2, 5, 70)),
+        (nn.Conv3d(6, 13, 3), (2, 6, 7, 9, 15)),
+        (nn.Conv3d(8, 24, (1, 3, 2), stride=(2, 2, 1)), (2, 8, 7, 14, 15)),
+        (nn.Conv3d(8, 12, (1, 1, 2), groups=2), (2, 8, 7, 5, 6)),
+        (nn.Conv2d(1, 1, 3, bias=False), (1, 1, 14, 15)),
+        (nn.Conv2d(8, 24, 3, padding=1, stride=2), (2, 8, 14, 15)),
+    ],
+    ids=str,
+)
+def test_default(model: nn.Module, shape: tuple[int, ...]) -> None:
+    check(model, shape)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"channels": 5, "vectors": 3, "rows": 4, "columns": 17},
+        {"channels": 6, "vectors": 1, "channel_block": 12, "rows": 5, "parallel": True},
+        {"channels": 1, "vectors": 8, "lanes": 8, "columns": 1},
+        {"channels": 24, "vectors": 1, "rows": 1, "parallel": True, "columns": 16},
+        {"channels": 13, "vectors": 1, "lanes": 4, "rows": 3, "channel_block": 1},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    ("model", "shape"),
+    [
+        (nn.Conv2d(7, 31, (3, 2), stride=(1, 2)), (2, 7, 15, 43)),
+        (nn.Conv2d(16, 31, 1), (2, 16, 9, 7)),
+    ],
+    ids=["strided", "pointwise"],
+)
+def test_blocks_of_any_size(
+    model: nn.Module, shape: tuple[int, ...], changes: dict[str, int]
+) -> None:
+    """What does not divide is left to a last, smaller block, or computed twice."""
+    inputs = torch.zeros(shape)
+    chosen = bellrock.compile(model.eval(), (inputs,), use_cache=False, jobs=1).compiled.lock()
+    rows = [
+        dataclasses.replace(r, parameters={**r.parameters, **changes}) if r.knobs == KNOBS else r
+        for r in chosen.rows
+    ]
+    used = check(model, shape, lock=dataclasses.replace(chosen, rows=tuple(rows)))
+    (row,) = (r for r in used.rows if r.knobs == KNOBS)
+    assert {name: row.parameters[name] for name in changes} == changes
+
+
+@pytest.mark.parametrize(
+    ("function", "others"),
+    [
+        (torch.relu, ()),
+        (lambda y: torch.nn.functional.gelu(y) * 2, ()),
+        (lambda y, r: torch.relu(y + r), ((2, 24, 12, 13),)),
+        (lambda y, r: y * r.sigmoid(), ((2, 24, 1, 1),)),
+        (lambda y, r: y + r, ((12, 13),)),
+        (lambda y, r: y + r, ((12, 1),)),
+        (lambda y, r: y - r.transpose(2, 3), ((2, 24, 13, 12),)),
+        (lambda y: torch.nn.functional.pad(torch.relu(y), (1, 2, 3, 0)), ()),
+    ],
+    ids=["relu", "gelu", "residual", "per-channel", "plane", "per-row", "transposed", "padded"],
+)
+def test_fused_elementwise(
+    function: Callable[..., Any], others: tuple[tuple[int, ...], ...]
+) -> None:
+    check(Then(nn.Conv2d(8, 24, 3), function), (2, 8, 14, 15), *others)
+
+
+def test_batch_norm() -> None:
+    norm = nn.BatchNorm2d(24)
+    assert norm.running_var is not None
+    norm.running_var.data.uniform_(0.5, 2)
+    check(nn.Sequential(nn.Conv2d(8, 24, 3), norm, nn.ReLU()), (2, 8, 14, 15))
+
+
+def test_result_that_is_also_read() -> None:
+    """A result with two readers is stored, and then read, by kernels of their own."""
+    check(Then(nn.Conv2d(8, 24, 3), lambda y: torch.relu(y) * y.mean()), (2, 8, 14, 15))

@@ -1,0 +1,72 @@
+"""The packed input of a block: every tap finds the element that the convolution reads."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from bellrock.dialects.convolution.geometry import Axis, Halo, cut_taps
+
+
+def packed(halo: Halo, low: int = 0) -> dict[int, tuple[int, int]]:
+    """Return which input element each position of one channel's buffer holds."""
+    found: dict[int, tuple[int, int]] = {}
+    row, column = halo.row, halo.column
+    for (a, row_phase), (b, column_phase) in itertools.product(
+        enumerate(row.phases), enumerate(column.phases)
+    ):
+        for r, q in itertools.product(range(halo.packed_rows), range(halo.pitch)):
+            at = halo.plane_at(0, a, b) + r * halo.pitch + q
+            assert at not in found
+            found[at] = (
+                r * row.stride + row_phase - low,
+                q * column.stride + column_phase - low,
+            )
+    return found
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("dilation", [1, 2, 3])
+@pytest.mark.parametrize("kernel", [1, 2, 5])
+def test_taps_find_their_elements(kernel: int, stride: int, dilation: int) -> None:
+    row = Axis(output=4, kernel=kernel, stride=stride, dilation=dilation, size=99)
+    column = Axis(output=6, kernel=3, stride=stride, dilation=dilation, size=99)
+    halo = Halo((), row, column, in_channels=2, rows=4, columns=6, lanes=4)
+    held = packed(halo)
+    assert max(held) < halo.channel
+    taps = halo.taps()
+    for (h, w), tap in zip(itertools.product(range(kernel), range(3)), taps, strict=True):
+        for y, x in itertools.product(range(4), range(6)):
+            wanted = (y * stride + h * dilation, x * stride + w * dilation)
+            assert held[tap + y * halo.pitch + x] == wanted
+
+
+@pytest.mark.parametrize("largest", [1, 2, 3, 4, 9, 20])
+def test_taps_are_cut_into_like_blocks(largest: int) -> None:
+    halo = Halo(
+        (),
+        Axis(output=4, kernel=3, stride=2, size=9),
+        Axis(output=4, kernel=4, stride=2, size=10),
+        1,
+        4,
+        4,
+        4,
+    )
+    offsets, weights = halo.taps(), list(range(12))
+    blocks = cut_taps(offsets, weights, largest)
+    assert len(blocks.offsets) <= largest
+    rebuilt = [start + o for start in blocks.starts for o in blocks.offsets]
+    assert rebuilt == offsets
+    assert [start + w for start in blocks.weight_starts for w in blocks.weights] == weights
+
+
+def test_equal_distances_need_no_table() -> None:
+    assert cut_taps([0, 1, 10, 11, 20, 21], [0, 1, 2, 3, 4, 5], 2).step == (10, 2)
+    assert cut_taps([0, 1, 10, 11, 30, 31], [0, 1, 2, 3, 4, 5], 2).step is None
+
+
+def test_padding_is_told_from_sizes() -> None:
+    assert not Axis(output=5, kernel=3, size=7).padded
+    assert Axis(output=5, kernel=3, size=6).padded
+    assert Axis(output=5, kernel=3, size=7, low=1).padded
