@@ -88,6 +88,7 @@ def op_classes() -> Sequence[Any]:
     from bellrock.dialects import (
         alias_scopes,
         block_contraction,
+        block_results,
         choice,
         clamp_gathers,
         destinations,
@@ -111,6 +112,7 @@ def op_classes() -> Sequence[Any]:
         *clamp_gathers.OPS,
         *alias_scopes.OPS,
         *block_contraction.OPS,
+        *block_results.OPS,
         *destinations.OPS,
         *expand_math.OPS,
         *direct.OPS,

@@ -221,10 +221,11 @@ def _block(problem: _Problem, rows: int, width: int, depth: int) -> tuple[int, i
     column_parts = -(-problem.columns // most)
     products = problem.batch * problem.rows * problem.columns * problem.k
     wanted = cores * BLOCKS_PER_CORE if products >= SERIAL_PRODUCTS and cores > 1 else 1
-    row_parts = 1
-    blocks = problem.batch * column_parts
+    # What is fused after it finds the block of the result still in the cache.
+    row_parts = -(-problem.rows * min(most, problem.columns) * 4 // (cache // 2))
+    blocks = problem.batch * column_parts * row_parts
     if blocks < wanted:
-        row_parts = min(-(-wanted // blocks), max(1, problem.rows // (4 * rows)))
+        row_parts *= min(-(-wanted // blocks), max(1, problem.rows // (4 * rows)))
         blocks *= row_parts
     if blocks < wanted:
         column_parts *= -(-wanted // blocks)
