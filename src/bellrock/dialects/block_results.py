@@ -105,11 +105,10 @@ def _moved_before(allocation: ir.Operation, out: ir.Value, reader: ir.Operation)
         return False
     if view.block != allocation.block or view.is_before_in_block(allocation):
         return view.block != reader.block or view.is_before_in_block(allocation)
-    for operand in list(view.operands)[1:]:
-        owner = operand.owner
-        if not isinstance(owner, ir.Block) and owner.operation.block == allocation.block:
-            if not owner.operation.is_before_in_block(allocation):
-                return False
+    owners = [o.owner for o in list(view.operands)[1:] if not isinstance(o.owner, ir.Block)]
+    near = [o.operation for o in owners if o.operation.block == allocation.block]
+    if not all(o.is_before_in_block(allocation) for o in near):
+        return False
     view.move_before(allocation)
     return True
 
