@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 import click
 
+from bellrock.compiler.cache import default_folder
 from bellrock.errors import RegistryError
 from bellrock.target import TARGETS
 from bellrock.target.base import Facts, Target
@@ -34,11 +35,12 @@ def list_targets(as_json: bool) -> None:
 
 @command.command("show", help="Show the facts of a target's device and its pipelines.")
 @click.argument("name")
+@click.option("--measure", is_flag=True, help="Measure peak and bandwidths, once for each cache.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
-def show(name: str, as_json: bool) -> None:
+def show(name: str, measure: bool, as_json: bool) -> None:
     """Print what the target says of itself."""
     target = TARGETS.get(name)
-    facts = target.facts()
+    facts = target.measured_facts(cache_dir=default_folder()) if measure else target.facts()
     pipelines = sorted(path.stem for path in target.pipelines().glob("*.yaml"))
     if as_json:
         click.echo(json.dumps(_as_json(target, facts, pipelines), indent=2))
@@ -49,8 +51,10 @@ def show(name: str, as_json: bool) -> None:
         ("cores", str(facts.cores)),
         ("vectors", f"{facts.vector_bits} bits, {facts.vector_registers} registers"),
         ("caches", _each(facts.cache_bytes, _bytes)),
-        ("peak", _each(facts.peak_flops_per_s, lambda v: f"{v / 1e9:.4g} GFLOP/s")),
-        ("bandwidth", _each(facts.bandwidth_bytes_per_s, lambda v: f"{v / 1e9:.4g} GB/s")),
+        ("peak", _each(facts.peak_flops_per_s, _flops)),
+        ("  one core", _each(facts.core_peak_flops_per_s, _flops)),
+        ("bandwidth", _each(facts.bandwidth_bytes_per_s, _speed)),
+        ("  one core", _each(facts.core_bandwidth_bytes_per_s, _speed)),
         ("features", " ".join(sorted(facts.features))),
         ("source", facts.source),
         ("pipelines", " ".join(f"{p}*" if p == _stem(target) else p for p in pipelines)),
@@ -58,7 +62,7 @@ def show(name: str, as_json: bool) -> None:
         if text:
             click.echo(
                 click.wrap_text(
-                    text, width=96, initial_indent=f"{label:10}", subsequent_indent=" " * 10
+                    text, width=96, initial_indent=f"{label:12}", subsequent_indent=" " * 12
                 )
             )
 
@@ -92,6 +96,14 @@ def _stem(target: Target) -> str:
 
 def _each(values: Mapping[str, float], form: Callable[[float], str]) -> str:
     return ", ".join(f"{key} {form(value)}" for key, value in values.items())
+
+
+def _flops(value: float) -> str:
+    return f"{value / 1e9:.4g} GFLOP/s"
+
+
+def _speed(value: float) -> str:
+    return f"{value / 1e9:.4g} GB/s"
 
 
 def _bytes(value: float) -> str:

@@ -43,6 +43,10 @@ class Facts:
     """Per dtype, all cores; measured or computed, see `source`."""
     bandwidth_bytes_per_s: Mapping[str, float] = field(default_factory=dict)
     """Per memory level (`DRAM`, `L3`, ...), all cores."""
+    core_peak_flops_per_s: Mapping[str, float] = field(default_factory=dict)
+    """Per dtype, one core while the others rest (its clock may then be higher)."""
+    core_bandwidth_bytes_per_s: Mapping[str, float] = field(default_factory=dict)
+    """Per memory level, one core while the others rest."""
     source: str = ""
     """Where the numbers come from."""
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from bellrock.cli.target import command
 from bellrock.target.base import Facts
 from bellrock.target.cpu import rates
 from bellrock.target.cpu.facts import host_facts
@@ -34,6 +36,17 @@ def test_nearer_levels_are_faster(measured: tuple[Facts, Path]) -> None:
     assert bandwidths.get("L1d", 1e15) > bandwidths["DRAM"]
 
 
+def test_one_core_is_no_faster_than_all(measured: tuple[Facts, Path]) -> None:
+    facts, _ = measured
+    for every, one in [
+        (facts.peak_flops_per_s, facts.core_peak_flops_per_s),
+        (facts.bandwidth_bytes_per_s, facts.core_bandwidth_bytes_per_s),
+    ]:
+        assert set(one) == set(every)
+        # A core alone may run at a higher clock, and what else runs disturbs both.
+        assert all(0.3 / facts.cores * every[key] < one[key] < 2 * every[key] for key in every)
+
+
 def test_they_are_measured_once(
     measured: tuple[Facts, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -42,11 +55,20 @@ def test_they_are_measured_once(
     assert rates.with_rates(host_facts(), folder=folder) == facts
 
 
-@pytest.mark.parametrize("left", ["", "{", "{}", '{"peak": {}}'])
+def made_up() -> rates.Rates:
+    return rates.Rates(
+        peak_flops_per_s={"f32": 5.0},
+        bandwidth_bytes_per_s={"DRAM": 7.0},
+        core_peak_flops_per_s={"f32": 3.0},
+        core_bandwidth_bytes_per_s={"DRAM": 6.0},
+    )
+
+
+@pytest.mark.parametrize("left", ["", "{", "{}", '{"peak_flops_per_s": {}}'])
 def test_what_a_killed_run_left_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: str
 ) -> None:
-    found = rates.Rates(peak_flops_per_s={"f32": 5.0}, bandwidth_bytes_per_s={"DRAM": 7.0})
+    found = made_up()
     monkeypatch.setattr(rates, "measure", lambda _facts: found)
     assert rates.with_rates(host_facts(), folder=tmp_path).peak_flops_per_s == {"f32": 5.0}
     (path,) = tmp_path.iterdir()
@@ -58,7 +80,20 @@ def test_a_cache_that_cannot_be_written_costs_only_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("")
-    found = rates.Rates(peak_flops_per_s={"f32": 5.0}, bandwidth_bytes_per_s={})
+    found = made_up()
     monkeypatch.setattr(rates, "measure", lambda _facts: found)
     facts = rates.with_rates(host_facts(), folder=tmp_path / "file")
     assert facts.peak_flops_per_s == {"f32": 5.0}
+
+
+def test_the_command_shows_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BELLROCK_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(rates, "measure", lambda _facts: made_up())
+    plain = CliRunner().invoke(command, ["show", "cpu"])
+    assert plain.exit_code == 0
+    assert "GB/s" not in plain.output
+    assert not list(tmp_path.iterdir())
+    shown = CliRunner().invoke(command, ["show", "cpu", "--measure"])
+    assert shown.exit_code == 0
+    assert "bandwidth   DRAM 7e-09 GB/s" in shown.output
+    assert "one core  DRAM 6e-09 GB/s" in shown.output

@@ -1,8 +1,8 @@
 """How fast this processor can be: measured, because it cannot be read anywhere.
 
 Flows in: `Facts` without rates. Flows out: peak operations and bandwidths of all cores
-together, the best of many short windows, so that what else runs takes little off. Kept in
-the user's cache by device, so that one run in all measures.
+together and of one alone, the best of many short windows, so that what else runs takes little
+off. Kept in the user's cache by device, so that one run in all measures.
 
 Units of compute are kept busy by chains of multiply-adds on registers; memory is read, and
 written to as in `c = a + b`, by vector loops over buffers of half a level's size.
@@ -15,7 +15,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from bellrock.payload.payload import fingerprint_of
 from bellrock.target.base import Facts
 from bellrock.target.cpu.rate_kernels import flops_per_round, kernels_for
 
-VERSION = 1
+VERSION = 2
 """Of the method; another one measures again."""
 WINDOWS = 24
 WINDOW_SECONDS = 0.004
@@ -41,6 +41,8 @@ class Rates:
 
     peak_flops_per_s: Mapping[str, float]
     bandwidth_bytes_per_s: Mapping[str, float]
+    core_peak_flops_per_s: Mapping[str, float]
+    core_bandwidth_bytes_per_s: Mapping[str, float]
 
 
 def with_rates(facts: Facts, *, folder: Path) -> Facts:
@@ -60,31 +62,48 @@ def with_rates(facts: Facts, *, folder: Path) -> Facts:
         facts,
         peak_flops_per_s=rates.peak_flops_per_s,
         bandwidth_bytes_per_s=rates.bandwidth_bytes_per_s,
+        core_peak_flops_per_s=rates.core_peak_flops_per_s,
+        core_bandwidth_bytes_per_s=rates.core_bandwidth_bytes_per_s,
         source=f"{facts.source}; rates measured on this machine",
     )
 
 
 def measure(facts: Facts) -> Rates:
-    """Measure; takes about a second and a half."""
+    """Measure; takes a second and a half for one core, and as much again for all."""
+    one = _peaks(facts, 1), _bandwidths(facts, 1)
+    several = facts.cores > 1
+    every = (_peaks(facts, facts.cores), _bandwidths(facts, facts.cores)) if several else one
+    return Rates(
+        peak_flops_per_s=every[0],
+        bandwidth_bytes_per_s=every[1],
+        core_peak_flops_per_s=one[0],
+        core_bandwidth_bytes_per_s=one[1],
+    )
+
+
+def _peaks(facts: Facts, cores: int) -> dict[str, float]:
     kernels = _compiled(facts.vector_bits, facts.features)
     peaks = {
-        dtype: _peak(kernels[dtype], flops_per_round(dtype, facts.vector_bits), facts.cores)
+        dtype: _peak(kernels[dtype], flops_per_round(dtype, facts.vector_bits), cores)
         for dtype in ("f32", "f64", "bf16")
         if dtype in kernels
     }
     # Narrow types without arithmetic of their own are computed in f32.
-    peaks = {"bf16": peaks["f32"], "f16": peaks["f32"], **peaks}
+    return {"bf16": peaks["f32"], "f16": peaks["f32"], **peaks}
+
+
+def _bandwidths(facts: Facts, cores: int) -> dict[str, float]:
+    kernels = _compiled(facts.vector_bits, facts.features)
     sizes = {"DRAM": max(MEMORY_BYTES, 4 * facts.cache_bytes.get("L3", 0))}
     sizes |= {
-        level: facts.cache_bytes[level] * (1 if level == "L3" else facts.cores) // 2
+        level: facts.cache_bytes[level] * (1 if level == "L3" else cores) // 2
         for level in ("L1d", "L2", "L3")
         if level in facts.cache_bytes
     }
-    bandwidths = {
-        level: max(_bandwidth(kernels[kind], size, kind, facts.cores) for kind in ("read", "add"))
+    return {
+        level: max(_bandwidth(kernels[kind], size, kind, cores) for kind in ("read", "add"))
         for level, size in sizes.items()
     }
-    return Rates(peak_flops_per_s=peaks, bandwidth_bytes_per_s=bandwidths)
 
 
 def _peak(kernel: Kernel, flops: int, cores: int) -> float:
@@ -199,13 +218,13 @@ class _Held:
 def _read(path: Path) -> Rates | None:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        return Rates(peak_flops_per_s=data["peak"], bandwidth_bytes_per_s=data["bandwidth"])
+        return Rates(**{field.name: data[field.name] for field in fields(Rates)})
     except (OSError, ValueError, KeyError):
         return None  # not measured yet, or cut off by an earlier end: measured again
 
 
 def _write(path: Path, rates: Rates) -> None:
-    data = {"peak": dict(rates.peak_flops_per_s), "bandwidth": dict(rates.bandwidth_bytes_per_s)}
+    data = {field.name: dict(getattr(rates, field.name)) for field in fields(Rates)}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(".partial")
