@@ -14,7 +14,7 @@ from torch_mlir import ir
 
 from bellrock.dialects.fold_movement import maps_of
 from bellrock.dialects.loop_order import loop_sizes
-from bellrock.dialects.row_space import RESHAPES, RowSpace
+from bellrock.dialects.row_space import RESHAPES, RowSpace, element_bytes
 
 LANES = 16
 """Columns are cut into multiples of these, so that vectors stay whole."""
@@ -106,6 +106,4 @@ def _columns(op: ir.Operation, space: RowSpace) -> list[int]:
 
 def _widest_bytes(op: ir.Operation) -> int:
     kind = op.operands[_largest_operand(op)].type
-    element = kind.element_type if isinstance(kind, ir.RankedTensorType) else kind
-    width = element.width if isinstance(element, ir.IntegerType | ir.FloatType) else 64
-    return max(1, width // 8)
+    return element_bytes(kind.element_type if isinstance(kind, ir.RankedTensorType) else kind)

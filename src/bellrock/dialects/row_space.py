@@ -183,3 +183,10 @@ def _parallel_loops(op: ir.Operation) -> list[bool]:
     if op.name in RESHAPES:
         return [True] * len(ir.ArrayAttr(op.attributes["reassociation"]))
     return ["parallel" in str(a) for a in ir.ArrayAttr(op.attributes["iterator_types"])]
+
+
+def element_bytes(kind: ir.Type) -> int:
+    """Return the bytes of one stored element."""
+    if isinstance(kind, ir.IntegerType | ir.FloatType):
+        return -(-kind.width // 8)
+    return 8

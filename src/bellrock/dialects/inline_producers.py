@@ -1,0 +1,184 @@
+"""`transform.bellrock.inline_producers`: compute again what is cheaper than to keep.
+
+Upstream fuses an elementwise op into a reader if it is the only one. Between the passes of
+a kernel over its rows, an op may have several readers: a centred row is squared and summed,
+and then scaled. Subtracting again costs less than a buffer of the row, which may not even
+fit the cache. What is dear (an exponential) is kept, unless it is too large to be.
+
+Rewrite (on tensors or blocks of them):
+    %d = linalg.generic (x - m) ins(%x, %m); %s = linalg.generic (sum of d * d) ins(%d); ...
+  ->
+    %s = linalg.generic (sum of (x - m) * (x - m)) ins(%x, %m); ...
+
+Needs: producers with an identity output; they disappear if every reader could take them in.
+"""
+
+# No postponed annotations here: the dialect reads the field types from them.
+import math
+
+from torch_mlir import ir
+from torch_mlir.dialects import arith, ext, linalg, transform
+
+from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
+from bellrock.dialects.fold_movement import maps_of
+from bellrock.dialects.grouping import init_index, is_elementwise
+from bellrock.dialects.row_space import element_bytes
+
+CHEAP = 6
+"""Operations per element up to which an op is computed again: about a store and two loads."""
+KEPT_BYTES = 1 << 18
+"""A result above this is not kept, whatever it costs: it would not stay in the L2 cache."""
+_COSTS = {"arith.constant": 0, "linalg.index": 0, "linalg.yield": 0, "arith.divf": 4,
+          "arith.remf": 20, "arith.divsi": 20, "arith.remsi": 20, "math.sqrt": 4,
+          "math.rsqrt": 5, "math.absf": 1, "math.absi": 1, "math.fma": 1}  # fmt: skip
+_FUNCTION = 15
+"""Of any other function: a polynomial."""
+
+
+class InlineProducersOp(Bellrock.Operation, name="inline_producers"):
+    """Inline the cheap and the large elementwise producers below the handle's ops."""
+
+    target: ext.Operand[transform.AnyOpType]
+
+    @classmethod
+    def attach(cls, context: ir.Context) -> None:
+        """Attach the interfaces in one context."""
+        attach_in_place(cls, _inline_all, context)
+
+
+def _inline_all(root: ir.Operation) -> None:
+    while (op := next(filter(_is_to_vanish, ops_named(root, "linalg.generic")), None)) is not None:
+        while (use := next(iter(op.results[0].uses), None)) is not None:
+            _inline(op, use.owner.operation)
+        op.erase()
+
+
+def _is_to_vanish(op: ir.Operation) -> bool:
+    return _may_vanish(op) and (_cost(op) <= CHEAP or _result_bytes(op) > KEPT_BYTES)
+
+
+def _result_bytes(op: ir.Operation) -> int:
+    kind = ir.RankedTensorType(op.results[0].type)
+    return math.prod(kind.shape) * element_bytes(kind.element_type)
+
+
+def _may_vanish(op: ir.Operation) -> bool:
+    """Whether an op is elementwise and all that reads its result is inputs of generics."""
+    if not is_elementwise(op) or len(op.results) != 1:
+        return False
+    block = op.regions[0].blocks[0]
+    if any(True for _ in block.arguments[init_index(op)].uses):
+        return False
+    uses = list(op.results[0].uses)
+    return bool(uses) and all(
+        u.owner.operation.name == "linalg.generic"
+        and u.operand_number < init_index(u.owner.operation)
+        and u.owner.operation.block == op.block
+        for u in uses
+    )
+
+
+def _cost(op: ir.Operation) -> int:
+    """Count operations per element; those on values that a whole row shares cost nothing."""
+    block = op.regions[0].blocks[0]
+    count = len(maps_of(op)[-1].results)
+    varying = {
+        a for a, m in zip(block.arguments, maps_of(op), strict=True) if len(m.results) == count
+    }
+    total = 0
+    for inner in (o.operation for o in block.operations):
+        if not any(v in varying for v in inner.operands):
+            continue
+        varying.update(inner.results)
+        default = _FUNCTION if inner.name.startswith("math.") else 1
+        total += _COSTS.get(inner.name, default)
+    return total
+
+
+def _inline(producer: ir.Operation, reader: ir.Operation) -> None:
+    """Replace a reader by one that computes the producer's body for itself."""
+    index = next(
+        (i for i, v in enumerate(reader.operands) if v == producer.results[0]), None
+    )  # fmt: skip
+    while index is not None:
+        reader = _inline_operand(producer, reader, index)
+        index = next((i for i, v in enumerate(reader.operands) if v == producer.results[0]), None)
+
+
+def _inline_operand(producer: ir.Operation, reader: ir.Operation, index: int) -> ir.Operation:
+    read_maps, own_maps = maps_of(reader), maps_of(producer)
+    access, first_init = read_maps[index], init_index(reader)
+    taken = [
+        ir.AffineMap.get(access.n_dims, 0, [e.compose(access) for e in m.results], reader.context)
+        for m in own_maps[: init_index(producer)]
+    ]
+    kept = [i for i in range(first_init) if i != index]
+    inputs = [*(reader.operands[i] for i in kept), *list(producer.operands)[: len(taken)]]
+    inits = list(reader.operands)[first_init:]
+    maps = [*(read_maps[i] for i in kept), *taken, *read_maps[first_init:]]
+    with ir.InsertionPoint(reader), reader.location:
+        new = linalg.GenericOp(
+            [r.type for r in reader.results], inputs, inits,
+            ir.ArrayAttr.get([ir.AffineMapAttr.get(m) for m in maps]),
+            reader.attributes["iterator_types"],
+        )  # fmt: skip
+        for name in reader.attributes:
+            if name.startswith("bellrock."):
+                new.operation.attributes[name] = reader.attributes[name]
+        types = [getattr(v.type, "element_type", v.type) for v in (*inputs, *inits)]
+        body = new.regions[0].blocks.append(*types)
+        with ir.InsertionPoint(body):
+            _fill(body, producer, reader, index, kept)
+    for old, result in zip(reader.results, new.results, strict=True):
+        old.replace_all_uses_with(result)
+    reader.erase()
+    return new.operation
+
+
+def _fill(
+    body: ir.Block, producer: ir.Operation, reader: ir.Operation, index: int, kept: list[int]
+) -> None:
+    """Clone both bodies, the producer's first."""
+    arguments = list(body.arguments)
+    inner, outer = producer.regions[0].blocks[0], reader.regions[0].blocks[0]
+    taken = init_index(producer)
+    own = dict(zip(inner.arguments, arguments[len(kept) : len(kept) + taken], strict=False))
+    access = maps_of(reader)[index]
+    for op in list(inner.operations)[:-1]:
+        if op.operation.name == "linalg.index":
+            own[op.operation.results[0]] = _index(op.operation, access)
+        else:
+            _clone(op.operation, own)
+    (value,) = list(inner.operations)[-1].operation.operands
+    values = {outer.arguments[i]: arguments[n] for n, i in enumerate(kept)}
+    values[outer.arguments[index]] = own.get(value, value)
+    first_init = init_index(reader)
+    for n, argument in enumerate(list(outer.arguments)[first_init:]):
+        values[argument] = arguments[len(kept) + taken + n]
+    for op in outer.operations:
+        _clone(op.operation, values)
+
+
+def _index(op: ir.Operation, access: ir.AffineMap) -> ir.Value:
+    """Return the producer's index in the reader's loops."""
+    expr = access.results[ir.IntegerAttr(op.attributes["dim"]).value]
+    if isinstance(expr, ir.AffineDimExpr):
+        return linalg.index(expr.position)
+    assert isinstance(expr, ir.AffineConstantExpr), "readers project what they read"
+    return arith.ConstantOp(ir.IndexType.get(), expr.value).result
+
+
+def _clone(op: ir.Operation, values: dict[ir.Value, ir.Value]) -> None:
+    clone = op.clone()
+
+    def visit(nested: ir.Operation) -> ir.WalkResult:
+        for i, operand in enumerate(nested.operands):
+            if operand in values:
+                nested.operands[i] = values[operand]
+        return ir.WalkResult.ADVANCE
+
+    clone.operation.walk(visit)
+    values.update(zip(op.results, clone.results, strict=True))
+
+
+OPS = (InlineProducersOp,)
