@@ -101,8 +101,8 @@ class Door:
                     f"the model writes to its input {self.arguments[target].name!r}",
                     hint="pass the bound arguments to unflatten, too",
                 )
-            with torch.no_grad():
-                (arguments[target] if isinstance(target, int) else target).copy_(new)
+            with torch.no_grad():  # by indexing, which numpy arrays know, too
+                (arguments[target] if isinstance(target, int) else target)[...] = new
         values = [
             leaf.value if leaf.tensor is None else results[leaf.tensor] for leaf in self.outputs
         ]
@@ -218,8 +218,10 @@ def _read_inputs(
             continue
         if isinstance(spec.arg, TensorArgument):
             leaves.append(Leaf(tensor=len(arguments)))
-            value = nodes[spec.arg.name].meta["val"]
-            arguments.append(_spec(spec.arg.name, value.shape, value.dtype, Role.INPUT))
+            node = nodes[spec.arg.name]
+            value = node.meta["val"]
+            # Its target is what `forward` calls it; the node may have had to be renamed.
+            arguments.append(_spec(str(node.target), value.shape, value.dtype, Role.INPUT))
         elif isinstance(spec.arg, ConstantArgument):
             leaves.append(Leaf(tensor=None, value=spec.arg.value))
         else:
@@ -244,13 +246,17 @@ def _read_outputs(
         else:
             raise _unsupported("an output", spec.arg, nodes.get(spec.arg.name))
     mutated: list[torch.Tensor | int] = []
+    inputs = [s.arg for s in program.graph_signature.input_specs if s.kind is InputKind.USER_INPUT]
+    tensors = [arg.name for arg in inputs if isinstance(arg, TensorArgument)]
     for spec in mutations(program):
-        value = nodes[spec.arg.name].meta["val"]
-        results.append(_spec(str(spec.target), value.shape, value.dtype, Role.MUTATION))
+        name, value = str(spec.target), nodes[spec.arg.name].meta["val"]
         if spec.kind is OutputKind.USER_INPUT_MUTATION:
-            mutated.append([a.name for a in arguments].index(str(spec.target)))
+            position = tensors.index(name)
+            name = arguments[position].name
+            mutated.append(position)
         else:
             mutated.append(tensor_of(program, spec))
+        results.append(_spec(name, value.shape, value.dtype, Role.MUTATION))
     return leaves, results, mutated
 
 

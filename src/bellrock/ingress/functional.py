@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import torch
 from torch.export import ExportedProgram
+from torch.export.graph_signature import OutputKind
 from torch.fx import Node
 
 from bellrock.ingress.quiet import quiet
@@ -23,7 +24,28 @@ def functionalised(program: ExportedProgram) -> ExportedProgram:
         return program
     with torch.no_grad(), quiet():
         # An empty table: only functionalises, every op stays what it is.
-        return program.run_decompositions({})
+        program = program.run_decompositions({})
+    _settle_names(program)
+    return program
+
+
+def _settle_names(program: ExportedProgram) -> None:
+    """Rename placeholders whose names a copy of the graph would not keep.
+
+    `torch.fx` gives no node the name of a Python builtin, but `torch.export` names inputs
+    after the arguments of `forward`, and looks written inputs up by name in a copy: a model
+    that writes to an argument called `input` could not be traced again.
+    """
+    for node in program.graph.find_nodes(op="placeholder"):
+        kept = torch.fx.Graph().placeholder(node.name).name
+        if kept == node.name:
+            continue
+        old = node.name
+        node._rename(kept)
+        program.graph_signature.replace_all_uses(old, node.name)
+        for spec in program.graph_signature.output_specs:
+            if spec.kind is OutputKind.USER_INPUT_MUTATION and spec.target == old:
+                spec.target = node.name
 
 
 def _writes(program: ExportedProgram) -> bool:

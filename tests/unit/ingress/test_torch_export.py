@@ -220,6 +220,15 @@ class TestUnflatten:
         program.unflatten([new, new], arguments=program.bind((x,)))
         assert x.tolist() == [1.0, 1.0]
 
+    def test_an_input_with_the_name_of_a_python_builtin_may_be_written(self) -> None:
+        program = import_module(nn.ReLU(inplace=True), (torch.randn(2),), name="it")
+        assert [(r.role, r.name) for r in program.payload.results] == [
+            (Role.RESULT, "relu"),
+            (Role.MUTATION, "input"),
+        ]
+        assert [a.name for a in program.payload.arguments] == ["input"]
+        assert "func.func @main" in program.payload.text()
+
     def test_in_place_ops_on_temporaries_write_nothing(self) -> None:
         program = program_of(lambda x: torch.relu_(x + 1).view(-1).mul_(2), torch.randn(2, 2))
         assert [r.role for r in program.payload.results] == [Role.RESULT]

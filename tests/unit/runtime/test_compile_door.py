@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -123,3 +124,57 @@ def test_a_buffer_that_overlaps_an_argument_is_refused() -> None:
     x = torch.zeros(8)
     with pytest.raises(CallError, match="overlaps"):
         same(x, out=[x])
+
+
+class AddsOne(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.add_(1) * 2
+
+
+class WritesAView(torch.nn.Module):
+    def forward(self, input: torch.Tensor, input_1: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        input[0].mul_(input_1[0])
+        return input, input_1
+
+
+class Remembers(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("total", torch.zeros(4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.total.add_(x.sum(0))
+        return x * self.total
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        torch.nn.ReLU(inplace=True),
+        torch.nn.Hardtanh(inplace=True),
+        torch.nn.SiLU(inplace=True),
+        torch.nn.Sequential(torch.nn.Identity(), torch.nn.ELU(inplace=True)),
+        AddsOne(),
+        WritesAView(),
+        Remembers(),
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_what_the_model_writes_is_written(model: torch.nn.Module) -> None:
+    count = 2 if isinstance(model, WritesAView) else 1
+    twin = copy.deepcopy(model)
+    inputs = [torch.randn(3, 4) for _ in range(count)]
+    kept = [x.clone() for x in inputs]
+    compiled = bellrock.compile(model, tuple(inputs), use_cache=False)
+    assert all(torch.equal(x, k) for x, k in zip(inputs, kept, strict=True))
+    for _ in range(2):  # the second call starts from what the first wrote
+        torch.testing.assert_close(compiled(*inputs), twin(*kept))
+        torch.testing.assert_close(inputs, kept)
+        torch.testing.assert_close([*model.buffers()], [*twin.buffers()])
+
+
+def test_an_input_that_is_a_numpy_array_is_written() -> None:
+    compiled = bellrock.compile(AddsOne(), (torch.zeros(3),), use_cache=False)
+    x = np.zeros(3, dtype=np.float32)
+    np.testing.assert_array_equal(compiled(x), np.full(3, 2, np.float32))
+    np.testing.assert_array_equal(x, np.ones(3, np.float32))
