@@ -8,11 +8,17 @@ functionalisation), so that its door can be read off its signature.
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 from torch.export import ExportedProgram
 from torch.export.graph_signature import OutputKind
 from torch.fx import Node
 
 from bellrock.ingress.quiet import quiet
+
+_aten = torch.ops.aten
+_HIDDEN = frozenset({_aten.batch_norm.default, _aten.instance_norm.default})
+"""Ops that write running statistics in training, which their schemas do not say. Arguments 3
+to 5 are the running mean and variance, and whether this is training."""
 
 
 def functionalised(program: ExportedProgram) -> ExportedProgram:
@@ -23,10 +29,23 @@ def functionalised(program: ExportedProgram) -> ExportedProgram:
     if not _writes(program):
         return program
     with torch.no_grad(), quiet():
-        # An empty table: only functionalises, every op stays what it is.
-        program = program.run_decompositions({})
+        # Only functionalises, and shows hidden writes: every other op stays what it is.
+        program = program.run_decompositions({_aten.instance_norm.default: _instance_norm})
     _settle_names(program)
     return program
+
+
+def _instance_norm(
+    x: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None,
+    running_var: Tensor | None, training: bool, momentum: float, eps: float, cudnn: bool,
+) -> Tensor:  # fmt: skip
+    """Show what an instance norm in training writes; PyTorch shows it for a batch norm."""
+    if not training or running_mean is None or running_var is None:
+        return NotImplemented
+    variance, mean = torch.var_mean(x, list(range(2, x.dim())), correction=1)
+    running_mean.copy_(torch.lerp(running_mean, mean.mean(0), momentum))
+    running_var.copy_(torch.lerp(running_var, variance.mean(0), momentum))
+    return _aten.instance_norm.default(x, weight, bias, None, None, True, momentum, eps, cudnn)
 
 
 def _settle_names(program: ExportedProgram) -> None:
@@ -61,6 +80,8 @@ def _writes(program: ExportedProgram) -> bool:
             ):
                 outside.add(node)
             continue
+        if _writes_statistics(node, outside):
+            return True
         for formal, actual in zip(schema.arguments, node.args, strict=False):
             if formal.alias_info is None or not outside & set(_nodes(actual)):
                 continue
@@ -70,6 +91,13 @@ def _writes(program: ExportedProgram) -> bool:
         if node.target is torch.ops.aten.dropout.default and node.args[0] in outside:
             outside.add(node)  # inactive, it returns its input
     return False
+
+
+def _writes_statistics(node: Node, outside: set[Node]) -> bool:
+    if node.target not in _HIDDEN:
+        return False
+    *statistics, training = node.args[3:6]
+    return bool(training) and bool(outside & set(_nodes(statistics)))
 
 
 def _nodes(argument: object) -> list[Node]:

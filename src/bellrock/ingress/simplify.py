@@ -1,7 +1,8 @@
 """Graph clean-up between decomposition and import.
 
 Flows in: a decomposed program. Flows out: the same program, changed in place, in which ops
-that compute values and their positions compute values only where nobody reads the positions.
+that compute values and their positions compute values only where nobody reads the positions,
+and tensors without elements are not computed.
 """
 
 from __future__ import annotations
@@ -30,6 +31,25 @@ def drop_unused_positions(program: ExportedProgram) -> None:
                 program.graph_signature.replace_all_uses(user.name, new.name)
             program.graph.erase_node(user)
         program.graph.erase_node(node)
+
+
+def fill_empty_results(program: ExportedProgram) -> None:
+    """Replace ops whose result has no elements: there is nothing to compute.
+
+    Lowerings of reshapes, products and softmaxes divide by sizes, and a size of 0 would end
+    the process.
+    """
+    graph = program.graph
+    for node in list(graph.nodes):
+        value = node.meta.get("val")
+        if node.op != "call_function" or not isinstance(value, torch.Tensor) or value.numel():
+            continue
+        with graph.inserting_before(node):
+            new = _call(graph, aten.empty.memory_format, (list(value.shape),), node.meta)
+        new.kwargs = {"dtype": value.dtype, "pin_memory": False}
+        node.replace_all_uses_with(new)
+        program.graph_signature.replace_all_uses(node.name, new.name)
+        graph.erase_node(node)
 
 
 def _extremum(graph: Graph, node: Node, meta: dict[str, Any], *, largest: bool) -> Node:

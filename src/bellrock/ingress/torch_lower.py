@@ -34,7 +34,7 @@ from bellrock.ingress.door import Door, mutations
 from bellrock.ingress.draws import DRAWN, check_drawn
 from bellrock.ingress.native import Importer
 from bellrock.ingress.quiet import quiet
-from bellrock.ingress.simplify import drop_unused_positions
+from bellrock.ingress.simplify import drop_unused_positions, fill_empty_results
 from bellrock.ingress.source import place, where
 from bellrock.ingress.tidy import tidy
 from bellrock.payload.spec import Role
@@ -64,6 +64,7 @@ def lower_program(program: ExportedProgram, door: Door, seconds: MutableMapping[
     program = _decomposed(program)
     check_drawn(program)
     drop_unused_positions(program)
+    fill_empty_results(program)
     _lift(program, door)
     seconds["decompose"] = time.perf_counter() - started
 
@@ -139,6 +140,12 @@ def _lift(program: ExportedProgram, door: Door) -> None:
     results = [s for s in old.output_specs if s.kind is OutputKind.USER_OUTPUT]
     results = [s for s in results if isinstance(s.arg, TensorArgument)]
     written = [OutputSpec(OutputKind.USER_OUTPUT, s.arg, None) for s in mutations(program)]
+    if len(results) + len(written) != len(door.results):  # running it would overrun buffers
+        raise ImportFailedError(
+            "an op of the model writes a tensor, which its schema does not say",
+            got=f"writes {', '.join(str(s.target) for s in mutations(program))}",
+            hint="write it in place outside of that op, e.g. with Tensor.copy_",
+        )
     program._graph_signature = ExportGraphSignature(
         input_specs=[*rest, *fixed, *lifted], output_specs=[*results, *written]
     )

@@ -23,11 +23,12 @@ from bellrock.verify.budget import Budget
 
 DEFAULT_FACTOR = 1.5
 """How many times noisier than the noise a right answer may be; see docs/verification.md."""
-ELEMENT, GROUP, PLACE, COUNT = (
+ELEMENT, GROUP, PLACE, COUNT, NOTHING = (
     "max |error| / spread",
     "rms error / spread in a block",
     "NaN or infinity out of place",
     "differing integers",
+    "nothing to compare",
 )
 _LARGEST = 1e15
 """Largest error over expected error that is told from larger ones; squares fit in f32."""
@@ -53,6 +54,11 @@ class Comparison:
     def correct(self) -> bool:
         """Whether everything is within its limit."""
         return self.ratio <= 1.0
+
+
+def nothing_to_compare() -> Comparison:
+    """Return what is said of outputs that have no elements."""
+    return Comparison(metric=NOTHING, value=0.0, budget=0.0, ratio=0.0, index=(), output=0, rms=0.0)
 
 
 @dataclass(kw_only=True, slots=True)

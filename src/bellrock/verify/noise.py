@@ -109,7 +109,15 @@ class NoiseMode(WideMode):
         out = func(*args, **kwargs)
         if not _is_view(func) or name == "lift_fresh":
             self._shake_results(name, func, args, kwargs, out)
+        if name == "native_batch_norm" and args[5]:  # in training
+            self._shake_statistics(args[3:5])
         return out
+
+    def _shake_statistics(self, statistics: tuple[torch.Tensor | None, ...]) -> None:
+        """Running statistics are written beside the results, and the schema hides it."""
+        for written in statistics:
+            if written is not None and written.numel():
+                self._shake(written, Rounding())
 
     def _shaken_scalar(self, value: Any) -> Any:
         """A constant may be rounded to the tested dtype, or not; the same for all elements."""

@@ -21,6 +21,7 @@ from bellrock.verify.compare import (
     compare_floats,
     compare_integers,
     count_beyond,
+    nothing_to_compare,
     tails_of,
 )
 from bellrock.verify.noise import NoiseMode
@@ -75,9 +76,7 @@ class Expectation:
             found = self._judge_one(number, got, factor)
             if worst is None or found.ratio > worst.ratio:
                 worst = found
-        if worst is None:
-            return compare_integers(torch.zeros(1), torch.zeros(1), output=0, allowed=0)
-        return worst
+        return nothing_to_compare() if worst is None else worst
 
     def _judge_one(self, number: int, got: torch.Tensor, factor: float) -> Comparison:
         budget, reference = self.budgets[number], self.references[number]

@@ -14,7 +14,7 @@ import torch
 
 from bellrock.errors import VerifyError
 from bellrock.payload import DType
-from bellrock.verify.compare import DEFAULT_FACTOR, Comparison
+from bellrock.verify.compare import DEFAULT_FACTOR, NOTHING, Comparison
 from bellrock.verify.distributions import OWN, VARIANTS, vary
 from bellrock.verify.mutants import MutationCheck, simple_mutants
 from bellrock.verify.oracle import Expectation, Oracle
@@ -287,6 +287,8 @@ class Examination:
     def _message(self, worst: Comparison) -> str:
         if worst.metric == CONTRACT:
             return f"{self.subject.name} is wrong: {worst.detail}."
+        if worst.metric == NOTHING:
+            return f"{self.subject.name} is right as far as can be told: no output has an element."
         name = f"output {worst.output}"
         beyond = worst.output - len(self.candidate.result_specs)
         if beyond >= 0:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import bellrock
-from bellrock.errors import CallError
+from bellrock.errors import CallError, CompileError
 from bellrock.runtime.threads import share_openmp
 
 share_openmp()
@@ -132,9 +132,24 @@ class AddsOne(torch.nn.Module):
 
 
 class WritesAView(torch.nn.Module):
-    def forward(self, input: torch.Tensor, input_1: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        input[0].mul_(input_1[0])
-        return input, input_1
+    def forward(self, type: torch.Tensor, type_1: torch.Tensor) -> tuple[torch.Tensor, ...]:  # noqa: A002  (this is tested)
+        type[0].mul_(type_1[0])
+        return type, type_1
+
+
+class Normalises(torch.nn.Module):
+    """Writes running statistics by an op whose schema does not say so."""
+
+    def __init__(self, norm: torch.nn.Module) -> None:
+        super().__init__()
+        self.norm = norm
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        norm, x = self.norm, x.reshape(2, 3, 2)
+        given = norm.running_mean, norm.running_var, norm.weight, norm.bias, True, 0.3, 1e-5
+        if isinstance(norm, torch.nn.InstanceNorm1d):
+            return torch.nn.functional.instance_norm(x, *given)
+        return torch.nn.functional.batch_norm(x, *given)
 
 
 class Remembers(torch.nn.Module):
@@ -157,8 +172,10 @@ class Remembers(torch.nn.Module):
         AddsOne(),
         WritesAView(),
         Remembers(),
+        Normalises(torch.nn.BatchNorm1d(3)),
+        Normalises(torch.nn.InstanceNorm1d(3, affine=True, track_running_stats=True)),
     ],
-    ids=lambda model: type(model).__name__,
+    ids=lambda model: type(getattr(model, "norm", model)).__name__,
 )
 def test_what_the_model_writes_is_written(model: torch.nn.Module) -> None:
     count = 2 if isinstance(model, WritesAView) else 1
@@ -178,3 +195,34 @@ def test_an_input_that_is_a_numpy_array_is_written() -> None:
     x = np.zeros(3, dtype=np.float32)
     np.testing.assert_array_equal(compiled(x), np.full(3, 2, np.float32))
     np.testing.assert_array_equal(x, np.ones(3, np.float32))
+
+
+def test_tensors_without_elements() -> None:
+    class Empties(torch.nn.Module):
+        def forward(self, x: torch.Tensor, none: torch.Tensor) -> dict[str, torch.Tensor]:
+            linear = torch.nn.functional.linear(none, x)
+            return {
+                "linear": linear,
+                "softmax": linear.softmax(-1) + 1,
+                "attention": torch.nn.functional.scaled_dot_product_attention(
+                    *[none.view(0, 2, 4, 3)] * 3
+                ),
+                "no terms": (linear.t() @ linear) + x[:, :3],
+                "beside": torch.cat([x, none]).exp(),
+                "sum": none.sum(1),
+            }
+
+    inputs = torch.randn(3, 24), torch.randn(0, 24)
+    expected = Empties()(*inputs)
+    torch.testing.assert_close(
+        bellrock.compile(Empties(), inputs, use_cache=False)(*inputs), expected
+    )
+
+
+def test_what_cannot_be_passed_as_a_pointer_is_refused() -> None:
+    class Outer(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.sum(1)
+
+    with pytest.raises(CompileError, match="not the first dimension is the empty one"):
+        bellrock.compile(Outer(), (torch.randn(2, 0),), use_cache=False)

@@ -200,3 +200,58 @@ def test_the_model_is_left_as_it_was(case) -> None:
     verify(made.candidate(), made.subject, dtype=DType.F32)
     assert torch.equal(made.subject.model.steps, before)
     assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def native_norm(x: torch.Tensor, norm: nn.Module) -> tuple[torch.Tensor, ...]:
+    """In eval mode the saved mean and deviation are empty."""
+    return torch.native_batch_norm(
+        x, norm.weight, norm.bias, norm.running_mean, norm.running_var, False, 0.1, 1e-5
+    )
+
+
+class Empties(nn.Module):
+    """Empty parameters, buffers (written), inputs (written) and results of several kinds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(0, 4))
+        self.register_buffer("nothing", torch.zeros(0))
+
+    def forward(self, x: torch.Tensor, none: torch.Tensor) -> object:
+        self.nothing.add_(1)
+        none.mul_(2)
+        return F.linear(x, self.weight), x.exp(), {"m": x[:0].max(1), "s": none}
+
+
+@pytest.mark.parametrize("dtype", [DType.F32, DType.BF16])
+@pytest.mark.parametrize(
+    ("model", "inputs"),
+    [
+        (lambda: Function(native_norm, nn.BatchNorm2d(3)), lambda: (randn(2, 3, 5, 5),)),
+        (Empties, lambda: (randn(5, 4), randn(0, 3))),
+    ],
+    ids=["saved-statistics", "everywhere"],
+)
+def test_empty_tensors_beside_others(case, model, inputs, dtype: DType) -> None:
+    made = case(model(), inputs, dtype)
+    verdict = verify(made.candidate(), made.subject, dtype=dtype, trials=4, mutants=True)
+    assert verdict.correct, verdict.message
+    assert any(result.rejected for result in verdict.mutants)
+    assert not any(result.accepted for result in verdict.mutants)
+
+
+def test_outputs_without_elements_are_said_to_tell_nothing(case) -> None:
+    made = case(Function(lambda x: x.exp()[:0]), lambda: (randn(3, 4),))
+    verdict = verify(made.candidate(), made.subject, dtype=DType.F32, mutants=True)
+    assert verdict.correct
+    assert verdict.message == "Function is right as far as can be told: no output has an element."
+
+
+@pytest.mark.parametrize("dtype", [DType.F32, DType.BF16])
+def test_running_statistics_of_a_norm_in_training_round_too(case, dtype: DType) -> None:
+    def training(x: torch.Tensor, norm: nn.Module) -> torch.Tensor:
+        return F.batch_norm(x, norm.running_mean, norm.running_var, training=True)
+
+    made = case(Function(training, nn.BatchNorm2d(3)), lambda: (randn(2, 3, 5, 5),), dtype)
+    verdict = verify(made.candidate(), made.subject, dtype=dtype)
+    assert verdict.correct, verdict.message

@@ -62,7 +62,14 @@ def packed_entry(text: str, entry: str, symbol: str) -> str:
     match = re.search(rf"^define [^@\n]*@{re.escape(entry)}\(([^)]*)\)", text, re.MULTILINE)
     if match is None:
         raise CompileError("the lowered module has no entry function", got=entry)
-    count = len([p for p in match.group(1).split(",") if p.strip()])
+    kinds = [p.split()[0] for p in match.group(1).split(",") if p.strip()]
+    if set(kinds) - {"ptr"}:  # calling it with pointers alone would read beyond them
+        raise CompileError(
+            "an argument or result of the program cannot be passed as a pointer",
+            got="an empty tensor in which not the first dimension is the empty one",
+            hint="leave empty tensors out of the model's inputs and outputs",
+        )
+    count = len(kinds)
     lines = [f"\ndefine void @{symbol}(ptr %addresses) {{"]
     for i in range(count):
         lines.append(f"  %slot{i} = getelementptr ptr, ptr %addresses, i64 {i}")
