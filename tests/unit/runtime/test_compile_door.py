@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
@@ -140,12 +141,13 @@ class WritesAView(torch.nn.Module):
 class Normalises(torch.nn.Module):
     """Writes running statistics by an op whose schema does not say so."""
 
-    def __init__(self, norm: torch.nn.Module) -> None:
+    def __init__(self, norm: Any) -> None:
         super().__init__()
         self.norm = norm
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        norm, x = self.norm, x.reshape(2, 3, 2)
+        norm: Any = self.norm
+        x = x.reshape(2, 3, 2)
         given = norm.running_mean, norm.running_var, norm.weight, norm.bias, True, 0.3, 1e-5
         if isinstance(norm, torch.nn.InstanceNorm1d):
             return torch.nn.functional.instance_norm(x, *given)
@@ -153,6 +155,8 @@ class Normalises(torch.nn.Module):
 
 
 class Remembers(torch.nn.Module):
+    total: torch.Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("total", torch.zeros(4))
@@ -200,13 +204,11 @@ def test_an_input_that_is_a_numpy_array_is_written() -> None:
 def test_tensors_without_elements() -> None:
     class Empties(torch.nn.Module):
         def forward(self, x: torch.Tensor, none: torch.Tensor) -> dict[str, torch.Tensor]:
-            linear = torch.nn.functional.linear(none, x)
+            linear, heads = torch.nn.functional.linear(none, x), none.view(0, 2, 4, 3)
             return {
                 "linear": linear,
                 "softmax": linear.softmax(-1) + 1,
-                "attention": torch.nn.functional.scaled_dot_product_attention(
-                    *[none.view(0, 2, 4, 3)] * 3
-                ),
+                "attention": torch.nn.functional.scaled_dot_product_attention(heads, heads, heads),
                 "no terms": (linear.t() @ linear) + x[:, :3],
                 "beside": torch.cat([x, none]).exp(),
                 "sum": none.sum(1),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -202,7 +203,7 @@ def test_the_model_is_left_as_it_was(case) -> None:
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
-def native_norm(x: torch.Tensor, norm: nn.Module) -> tuple[torch.Tensor, ...]:
+def native_norm(x: torch.Tensor, norm: Any) -> tuple[torch.Tensor, ...]:
     """In eval mode the saved mean and deviation are empty."""
     return torch.native_batch_norm(
         x, norm.weight, norm.bias, norm.running_mean, norm.running_var, False, 0.1, 1e-5
@@ -211,6 +212,8 @@ def native_norm(x: torch.Tensor, norm: nn.Module) -> tuple[torch.Tensor, ...]:
 
 class Empties(nn.Module):
     """Empty parameters, buffers (written), inputs (written) and results of several kinds."""
+
+    nothing: torch.Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -249,7 +252,7 @@ def test_outputs_without_elements_are_said_to_tell_nothing(case) -> None:
 
 @pytest.mark.parametrize("dtype", [DType.F32, DType.BF16])
 def test_running_statistics_of_a_norm_in_training_round_too(case, dtype: DType) -> None:
-    def training(x: torch.Tensor, norm: nn.Module) -> torch.Tensor:
+    def training(x: torch.Tensor, norm: Any) -> torch.Tensor:
         return F.batch_norm(x, norm.running_mean, norm.running_var, training=True)
 
     made = case(Function(training, nn.BatchNorm2d(3)), lambda: (randn(2, 3, 5, 5),), dtype)
