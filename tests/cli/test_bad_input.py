@@ -101,6 +101,7 @@ class TestProblems:
         ("good.py --treads 3", "No such option '--treads'"),
         ("good.py --against eagre", "did you mean 'eager'?"),
         ("good.py --resume", "--resume needs the --json FILE"),
+        ("good.py --retry-failed --json -", "--retry-failed needs the --json FILE"),
         ("good.py --memory-limit much", "'much' is no size"),
     ],
 )

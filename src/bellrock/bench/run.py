@@ -31,6 +31,8 @@ from bellrock.ingress.problem import load_problem
 JOB = "bellrock.bench.job:run_job"
 PRELOAD = ("bellrock.bench.preload",)
 TICK_SECONDS = 0.25
+_CUT_SHORT = frozenset({Status.TIMEOUT, Status.CRASHED, Status.OUT_OF_MEMORY})
+"""Ends that say more of the limits and of the machine than of the problem."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,6 +61,8 @@ class Options:
     """Of one problem."""
     memory_limit_bytes: int | None = None
     """Of one problem; None: nine tenths of what is free, shared among the jobs."""
+    retry_failed: bool = False
+    """Whether problems run again that the journal says have failed, for whatever reason."""
 
 
 class Observer(Protocol):
@@ -105,7 +109,8 @@ def bench(
         entries: the problems.
         options: how.
         observer: told of the progress.
-        journal: where records are kept; those in it already are not made again.
+        journal: where records are kept; those in it already are not made again, unless a
+            limit or a crash cut the problem short.
         job: dotted name of what the child does; None: `JOB`.
         preload: modules the children start with; None: `PRELOAD`.
 
@@ -165,9 +170,16 @@ class _Driver:
             self.observer.progress({r.problem.name: n.step() for r, n in self._running.values()})
 
     def _known(self, request: Request) -> bool:
-        """Whether the journal has all that is asked for; checked is not yet measured."""
+        """Whether the journal has all that is asked for.
+
+        Checked is not yet measured, and what was cut short has not been answered.
+        """
         record = self.journal.find(request.blank(Status.OK).key) if self.journal else None
         if record is None or (record.check_only and not request.check_only):
+            return False
+        if record.status in _CUT_SHORT:
+            return False
+        if self.options.retry_failed and record.status is not Status.OK:
             return False
         self.done[record.key] = record
         return True

@@ -71,7 +71,11 @@ _HOW = (
 _OUTPUT = (
     click.option("--json", "json_path", type=_OUT, metavar="FILE",
                  help="Append each record to FILE as it is made; '-' prints the records alone."),
-    click.option("--resume", is_flag=True, help="Go on with the --json file of an earlier run."),
+    click.option("--resume", is_flag=True,
+                 help="Go on with the --json file of an earlier run: what is in it is not run "
+                 "again, unless a time or memory limit or a crash cut it short."),
+    click.option("--retry-failed", is_flag=True,
+                 help="Like --resume, and run again all that is not 'ok'."),
     click.option("--html", type=_OUT, metavar="FILE", help="Write a page with pictures."),
     click.option("--csv", type=_OUT, metavar="FILE", help="Write a table."),
     click.option("--markdown", type=_OUT, metavar="FILE", help="Write a table."),
@@ -107,23 +111,25 @@ def command(
     pipeline: str | None, lock: Path | None, cache_dir: Path | None, no_cache: bool,
     check_only: bool, mutants: bool, against: tuple[str, ...], mode: Literal["hot", "cold"],
     threads: int | None, min_runs: int, jobs: int, time_limit: float, memory_limit: int | None,
-    json_path: Path | None, resume: bool, html: Path | None, csv: Path | None,
+    json_path: Path | None, resume: bool, retry_failed: bool, html: Path | None, csv: Path | None,
     markdown: Path | None, write_lock: Path | None, fail_below: float | None,
 ) -> int:  # fmt: skip
     """Check everything that can be checked, run, report."""
     from bellrock.bench.journal import probe
     from bellrock.bench.run import Options
     from bellrock.bench.suite import expand_paths
-    from bellrock.cli._outputs import Outputs
+    from bellrock.cli._outputs import Outputs, is_stdout
 
-    if resume and json_path is None:
-        raise click.UsageError("--resume needs the --json FILE of the run to go on with.")
+    resume, flag = resume or retry_failed, "--retry-failed" if retry_failed else "--resume"
+    if resume and (json_path is None or is_stdout(json_path)):
+        raise click.UsageError(f"{flag} needs the --json FILE of the run to go on with.")
     options = Options(
         target=target, dtype=dtype, seed=seed, against=against,
         overrides=parse_overrides(overrides), pipeline=pipeline, lock=lock,
         cache_dir=cache_dir, use_cache=not no_cache,
         check_only=check_only, mutants=mutants, mode=mode, threads=threads, jobs=jobs,
         min_runs=min_runs, time_limit_seconds=time_limit, memory_limit_bytes=memory_limit,
+        retry_failed=retry_failed,
     )  # fmt: skip
     _check_names(options)
     outputs = Outputs(html=html, csv=csv, markdown=markdown)

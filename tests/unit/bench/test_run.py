@@ -177,6 +177,22 @@ def test_what_is_measured_survives_an_interrupt_and_resume_goes_on(run, tmp_path
     assert len(path.read_text().splitlines()) == 3
 
 
+@pytest.mark.parametrize(("retry_failed", "started"), [(False, (1, 2)), (True, (2, 1))])
+def test_what_was_cut_short_is_run_again_and_other_failures_on_demand(
+    run, tmp_path: Path, *, retry_failed: bool, started: tuple[int, int]
+) -> None:
+    path, names = tmp_path / "records.jsonl", ("good", "wrong", "segfault")
+    with Journal(path, resume=False) as journal:
+        before, _ = run(*names, journal=journal)
+    assert [*_status(before).values()] == [Status.OK, Status.WRONG, Status.CRASHED]
+    with Journal(path, resume=True) as journal:
+        result, watcher = run(*names, journal=journal, retry_failed=retry_failed)
+    assert watcher.started == started
+    assert _status(result) == _status(before)
+    assert len(path.read_text().splitlines()) == 3 + started[0]
+    assert [r.problem.name for r in read_records(path)][-1] == "segfault"
+
+
 def test_a_checked_problem_is_not_yet_measured(run, tmp_path: Path) -> None:
     path = tmp_path / "records.jsonl"
     with Journal(path, resume=False) as journal:

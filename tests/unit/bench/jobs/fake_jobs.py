@@ -39,6 +39,11 @@ def _good(request: Request, notebook: Notebook) -> None:
 _good_too = _good
 
 
+def _wrong(request: Request, notebook: Notebook) -> None:
+    notebook.keep(request.blank(Status.WRONG).model_copy(update={"correct": False}))
+    notebook.finish()
+
+
 def _slow(request: Request, notebook: Notebook) -> None:
     time.sleep(1.0)
     _good(request, notebook)
