@@ -5,7 +5,9 @@ one-shot bufferisation never allocates a result and never returns a buffer from 
 
 `fill_splats`:           constant dense<0.0>       ->  fill an empty tensor with 0.0
 `copy_inserted_slices`:  insert_slice %x into %d   ->  copy %x into a slice of %d, insert it
-                         (the copy is a linalg op: it can be tiled, fused and outlined)
+                         (the copy is a linalg op: it can be tiled, fused and outlined);
+                         a pad that only convolutions read stays, marked `bellrock.pad`: their
+                         kernels pad as they read
 `settle_loop_carries`:   scf.yield %new            ->  scf.yield (%new materialised in the
                          loop's own buffer of that value)
 `return_in_arguments`:   func @main(args) -> r     ->  func @main(args, out) -> r, where r is
@@ -17,6 +19,7 @@ from torch_mlir import ir
 from torch_mlir.dialects import arith, bufferization, ext, linalg, tensor, transform
 
 from bellrock.dialects.extension import Bellrock, attach_in_place, each_op
+from bellrock.dialects.pads import PAD, is_windowed_pad
 from bellrock.errors import CompileError
 
 
@@ -68,6 +71,9 @@ def _copy_source(op: ir.Operation) -> None:
     source = op.operands[0]
     owner = source.owner
     if not isinstance(owner, ir.Block) and owner.operation.name == "linalg.copy":
+        return
+    if is_windowed_pad(op):
+        op.attributes[PAD] = ir.UnitAttr.get(op.context)
         return
     view = op.opview  # the typed view gives offsets, sizes and strides
     with ir.InsertionPoint(op):

@@ -5,8 +5,8 @@ the order in which they can be called, and the control ops whose bodies are grou
 
 Each op has one of four roles. *host*: reshapes, scalars, control. *kernel*: anything that
 computes or moves tensor elements. *cheap*: empties, fills, constants and slices (reshaped or
-not), which every kernel that needs one makes for itself. *control*: a loop or branch with
-kernels inside.
+not), and pads that only windows read: every kernel that needs one makes it for itself.
+*control*: a loop or branch with kernels inside.
 A kernel starts as one op; then an elementwise op joins the kernel whose result only it
 reads, and the maker of an op's initial value joins that op. At last, kernels around reductions
 that share their rows become one (`row_grouping`).
@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from torch_mlir import ir
 
 from bellrock.dialects.fold_movement import maps_of
+from bellrock.dialects.pads import PAD
 from bellrock.dialects.row_grouping import RowMerger, is_plain_reduction
 from bellrock.dialects.unit_order import order_units
 
@@ -75,10 +76,16 @@ def role_of(op: ir.Operation) -> Role:
     if name in VIEWS:
         # A slice seen in another shape is still a slice: strided, so not the host's.
         source = defining_op(op.operands[0])
-        of_slice = source is not None and source.name in (*VIEWS, "tensor.extract_slice")
+        of_slice = source is not None and (
+            source.name in (*VIEWS, "tensor.extract_slice") or PAD in source.attributes
+        )
         return role_of(source) if of_slice and source is not None else Role.HOST
+    if PAD in op.attributes:
+        return Role.CHEAP
     if name == "linalg.fill" and any(
-        u.owner.operation.name == "tensor.insert_slice" and u.operand_number == 1
+        u.owner.operation.name == "tensor.insert_slice"
+        and u.operand_number == 1
+        and PAD not in u.owner.operation.attributes
         for u in op.results[0].uses
     ):
         return Role.KERNEL  # the rest of a padded tensor: worth a parallel loop of its own

@@ -31,6 +31,11 @@ class Then(nn.Module):
         return self.function(self.convolution(x), *others)
 
 
+def has_motif(compiled: Any, motif: str) -> bool:
+    """Whether a program has a kernel around such a motif."""
+    return any(kernel.motif == motif for kernel in compiled.compiled.kernels)
+
+
 def check(model: nn.Module, *shapes: tuple[int, ...], lock: Lock | None = None) -> Lock:
     """Compile, compare with PyTorch in double precision; return the choices."""
     generator = torch.Generator().manual_seed(1)
@@ -48,6 +53,7 @@ def check(model: nn.Module, *shapes: tuple[int, ...], lock: Lock | None = None) 
     assert (found.double() - expected).abs().max() <= 3e-6 * expected.abs().max()
     chosen = compiled.compiled.lock()
     assert any(row.knobs == KNOBS for row in chosen.rows)
+    assert not has_motif(compiled, "data-movement"), "a pad is made by the kernel that reads it"
     return chosen
 
 
@@ -72,6 +78,11 @@ def check(model: nn.Module, *shapes: tuple[int, ...], lock: Lock | None = None) 
         (nn.Conv3d(8, 12, (1, 1, 2), groups=2), (2, 8, 7, 5, 6)),
         (nn.Conv2d(1, 1, 3, bias=False), (1, 1, 14, 15)),
         (nn.Conv2d(8, 24, 3, padding=1, stride=2), (2, 8, 14, 15)),
+        (nn.Conv2d(7, 9, (3, 5), stride=(2, 3), dilation=(1, 2), padding=(1, 3)), (2, 7, 31, 43)),
+        (nn.Conv2d(12, 24, 3, groups=4, padding=2, stride=2), (2, 12, 17, 18)),
+        (nn.Conv2d(8, 24, 1, padding=1), (2, 8, 14, 15)),
+        (nn.Conv1d(8, 23, 5, dilation=3, padding=6), (3, 8, 1200)),
+        (nn.Conv3d(8, 8, 3, groups=4, padding=(2, 0, 1), stride=2), (2, 8, 7, 14, 15)),
     ],
     ids=str,
 )

@@ -27,7 +27,7 @@ from bellrock.dialects import vector_code as code
 from bellrock.dialects.convolution.epilogue import Epilogue
 from bellrock.dialects.convolution.flattening import flatten
 from bellrock.dialects.convolution.geometry import Halo
-from bellrock.dialects.convolution.operands import Operand
+from bellrock.dialects.convolution.operands import Operand, owner_of
 from bellrock.dialects.convolution.packing import Block, Packing
 from bellrock.dialects.convolution.reading import ConvolutionKernel, read_kernel
 from bellrock.dialects.convolution.tile import Tile
@@ -182,7 +182,7 @@ class _Lowering:
         pitch = -(-halo.pixels(halo.rows) // self.tile_pixels) * self.tile_pixels
         sums = code.stack_buffer(self.panel * pitch, element)
         image = self.arguments[kernel.image.argument]
-        padding = code.zeros(halo.lanes, ir.MemRefType(image.type).element_type)
+        padding = _padding(kernel, halo.lanes, ir.MemRefType(image.type).element_type)
         packing = Packing(kernel, halo, image, packed, padding)
         packing.emit(_address(kernel.image, {k: position[k] for k in kernel.outer}), block)
         weights_step = kernel.weights.stride(kernel.out_channel)
@@ -242,6 +242,15 @@ class _Lowering:
                     epilogue.emit(value, at, count, known)
 
                 code.chunks(halo.columns, halo.lanes, emit)
+
+
+def _padding(kernel: ConvolutionKernel, lanes: int, element: ir.Type) -> ir.Value:
+    """Return a vector of what is around the image."""
+    if kernel.padding is None:
+        return code.zeros(lanes, element)
+    constant = owner_of(kernel.padding)
+    assert constant is not None, "a pad's value is a constant"
+    return code.splat(lanes, element, constant.attributes["value"])
 
 
 def _extent(total: int, block: int, at: Index, *, scaled: bool = False) -> Index:

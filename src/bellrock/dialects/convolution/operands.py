@@ -30,6 +30,17 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class Image:
+    """A tensor as a source with padding around it."""
+
+    source: Source
+    low: tuple[int, ...]
+    """Padding before the source, by dimension."""
+    padding: ir.Value | None
+    """The scalar around the source; None where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
 class Operand:
     """A tensor as an op reads or writes it: address = offset + sum of loop * stride."""
 
@@ -84,11 +95,85 @@ def _sliced(inner: Source, op: ir.Operation, shape: tuple[int, ...]) -> Source |
         tuple(ir.DenseI64ArrayAttr(op.attributes[n]))
         for n in ("static_offsets", "static_sizes", "static_strides")
     )
-    if len(op.operands) != 1 or sizes != shape:
+    kept = _kept(sizes, shape)
+    if len(op.operands) != 1 or kept is None:
         return None
     offset = inner.offset + sum(o * s for o, s in zip(offsets, inner.strides, strict=True))
-    strides = tuple(n * s for n, s in zip(steps, inner.strides, strict=True))
+    strides = tuple(steps[d] * inner.strides[d] for d in kept)
     return Source(inner.argument, offset, shape, strides)
+
+
+def image_of(value: ir.Value) -> Image | None:
+    """Return where a tensor lies that may be a pad, or a pad in another shape."""
+    source = source_of(value)
+    if source is not None:
+        return Image(source, (0,) * len(source.shape), None)
+    owner = owner_of(value)
+    if owner is not None and owner.name == "tensor.expand_shape":
+        inner = image_of(owner.operands[0])
+        return None if inner is None else _expanded(inner, owner)
+    if owner is not None and owner.name == "tensor.extract_slice":
+        inner = image_of(owner.operands[0])
+        return None if inner is None else _trimmed(inner, owner)
+    base = owner_of(owner.operands[1]) if owner and owner.name == "tensor.insert_slice" else None
+    if owner is None or base is None or base.name != "linalg.fill" or len(owner.operands) != 2:
+        return None
+    source = source_of(owner.operands[0])
+    steps = ir.DenseI64ArrayAttr(owner.attributes["static_strides"])
+    if source is None or any(s != 1 for s in steps):
+        return None
+    low = tuple(ir.DenseI64ArrayAttr(owner.attributes["static_offsets"]))
+    sizes = tuple(ir.DenseI64ArrayAttr(owner.attributes["static_sizes"]))
+    kept = _kept(sizes, source.shape)
+    if kept is None:
+        return None
+    strides = [0] * len(sizes)
+    for dimension, stride in zip(kept, source.strides, strict=True):
+        strides[dimension] = stride
+    return Image(Source(source.argument, source.offset, sizes, tuple(strides)), low,
+                 base.operands[0])  # fmt: skip
+
+
+def _kept(sizes: Sequence[int], shape: Sequence[int]) -> list[int] | None:
+    """Return which dimensions of a slice a tensor has that may lack some of size 1."""
+    kept: list[int] = []
+    for dimension, size in enumerate(sizes):
+        if len(kept) < len(shape) and shape[len(kept)] == size:
+            kept.append(dimension)
+        elif size != 1:
+            return None
+    return kept if len(kept) == len(shape) else None
+
+
+def _trimmed(inner: Image, op: ir.Operation) -> Image | None:
+    """Start later: padding is cut off, or elements of the source are."""
+    offsets, steps, sizes = (
+        tuple(ir.DenseI64ArrayAttr(op.attributes[n]))
+        for n in ("static_offsets", "static_strides", "static_sizes")
+    )
+    same_rank = len(sizes) == ir.RankedTensorType(op.results[0].type).rank
+    if len(op.operands) != 1 or any(s != 1 for s in steps) or not same_rank:
+        return None
+    low = tuple(before - o for before, o in zip(inner.low, offsets, strict=True))
+    return Image(inner.source, low, inner.padding)
+
+
+def _expanded(inner: Image, op: ir.Operation) -> Image | None:
+    """Split dimensions that are not padded."""
+    shape, strides, low = [], [], []
+    result = list(ir.RankedTensorType(op.results[0].type).shape)
+    padded = list(ir.RankedTensorType(op.operands[0].type).shape)
+    groups = [[ir.IntegerAttr(i).value for i in ir.ArrayAttr(g)]
+              for g in ir.ArrayAttr(op.attributes["reassociation"])]  # fmt: skip
+    for dimension, group in enumerate(groups):
+        parts = [result[i] for i in group]
+        if len(parts) > 1 and padded[dimension] != inner.source.shape[dimension]:
+            return None
+        shape += parts if len(parts) > 1 else [inner.source.shape[dimension]]
+        strides += [s * inner.source.strides[dimension] for s in row_major(parts)]
+        low += [0] * len(parts) if len(parts) > 1 else [inner.low[dimension]]
+    source = Source(inner.source.argument, inner.source.offset, tuple(shape), tuple(strides))
+    return Image(source, tuple(low), inner.padding)
 
 
 def operand_of(

@@ -23,10 +23,10 @@ from bellrock.dialects.convolution.fused import (
 )
 from bellrock.dialects.convolution.geometry import Axis
 from bellrock.dialects.convolution.operands import (
+    Image,
     Operand,
-    Source,
+    image_of,
     operand_of,
-    owner_of,
     source_of,
 )
 from bellrock.payload.motifs.access import Access, Expr
@@ -60,6 +60,8 @@ class ConvolutionKernel:
     column: Spatial
     image: Operand
     weights: Operand
+    padding: ir.Value | None
+    """Scalar around the image; None where nothing outside it is read."""
     initial: Stage | Operand | ir.Value | None
     """What is added to the sums; None: nothing."""
     stages: tuple[Stage, ...]
@@ -80,7 +82,8 @@ class ConvolutionKernel:
 
 _NO_DIMENSION = Spatial(Axis(), 0, None, None)
 _CHEAP = {"linalg.fill", "tensor.empty", "arith.constant", "tensor.extract_slice",
-          "tensor.expand_shape", "tensor.collapse_shape", "tensor.cast"}  # fmt: skip
+          "tensor.insert_slice", "tensor.expand_shape", "tensor.collapse_shape",
+          "tensor.cast"}  # fmt: skip
 
 
 def read_kernel(function: ir.Operation, anchor: ir.Operation) -> ConvolutionKernel | None:
@@ -108,7 +111,7 @@ def read_kernel(function: ir.Operation, anchor: ir.Operation) -> ConvolutionKern
     if (
         results is None
         or any(s is None for s in stages)
-        or not _covers(function, [*makers, *chain], returned)
+        or not _covers(function, [*makers, *chain])
     ):
         return None
     sides = _sides(op, min(product_sum.left), min(product_sum.right))
@@ -117,17 +120,11 @@ def read_kernel(function: ir.Operation, anchor: ir.Operation) -> ConvolutionKern
     return _assemble(op, sides, initial, [s for s in stages if s is not None], results)
 
 
-def _covers(
-    function: ir.Operation, known: Sequence[ir.Operation], returned: Sequence[ir.Value]
-) -> bool:
+def _covers(function: ir.Operation, known: Sequence[ir.Operation]) -> bool:
     """Whether a function has no other work than the known ops, and one block."""
     blocks = list(function.regions[0].blocks)
-    inserts = [o for o in map(owner_of, returned) if o is not None]
     return len(blocks) == 1 and all(
-        o.operation in known
-        or o.operation.name in _CHEAP
-        or o.operation.name == "func.return"
-        or (o.operation.name == "tensor.insert_slice" and o.operation in inserts)
+        o.operation in known or o.operation.name in _CHEAP or o.operation.name == "func.return"
         for o in blocks[0].operations
     )
 
@@ -136,9 +133,10 @@ def _covers(
 class _Sides:
     """The two inputs of the convolution."""
 
+    image_number: int
     image: Operand
     image_access: Access
-    image_source: Source
+    image_source: Image
     weights: Operand
     weight_loops: frozenset[int]
 
@@ -151,15 +149,15 @@ def _sides(op: Structured, left: int, right: int) -> _Sides | None:
         left, right = right, left
     elif plain != [False, True]:
         return None
-    image, weights = (source_of(op.values[i]) for i in (left, right))
+    image, weights = image_of(op.values[left]), source_of(op.values[right])
     if image is None or weights is None:
         return None
-    image_operand = operand_of(image, op.accesses[left])
+    image_operand = operand_of(image.source, op.accesses[left])
     weight_operand = operand_of(weights, op.accesses[right])
     if image_operand is None or weight_operand is None:
         return None
     loops = frozenset(loop for e in op.accesses[right] for loop, _ in e.terms)
-    return _Sides(image_operand, op.accesses[left], image, weight_operand, loops)
+    return _Sides(left, image_operand, op.accesses[left], image, weight_operand, loops)
 
 
 def _assemble(
@@ -170,13 +168,16 @@ def _assemble(
     results: tuple[Operand, ...],
 ) -> ConvolutionKernel | None:
     parallel = op.output_loops
-    dimensions = list(zip(sides.image_access, sides.image_source.shape,
-                          sides.image_source.strides, strict=True))  # fmt: skip
+    image = sides.image_source
+    dimensions = zip(sides.image_access, image.source.shape, image.source.strides, image.low,
+                     strict=True)  # fmt: skip
     windows: list[Spatial] = []
-    for expr, size, pitch in dimensions:
+    for number, (expr, size, pitch, low) in enumerate(dimensions):
         if expr.is_constant or (expr.loop is not None and not windows):
+            if low or size != op.shapes[sides.image_number][number]:
+                return None
             continue
-        window = _spatial(op, expr, size, pitch, parallel)
+        window = _spatial(op, expr, size, pitch, low, parallel)
         if window is None:
             return None
         windows.append(window)
@@ -206,6 +207,7 @@ def _assemble(
         column=column,
         image=sides.image,
         weights=sides.weights,
+        padding=image.padding,
         initial=initial,
         stages=tuple(stages),
         results=results,
@@ -213,7 +215,7 @@ def _assemble(
 
 
 def _spatial(
-    op: Structured, expr: Expr, size: int, pitch: int, parallel: frozenset[int]
+    op: Structured, expr: Expr, size: int, pitch: int, low: int, parallel: frozenset[int]
 ) -> Spatial | None:
     """Read an index of the form `stride * output + dilation * kernel`."""
     outputs = [(loop, c) for loop, c in expr.terms if loop in parallel]
@@ -230,5 +232,6 @@ def _spatial(
         stride=stride,
         dilation=dilation,
         size=size,
+        low=low,
     )
     return Spatial(axis, pitch, output, kernel)

@@ -1,0 +1,51 @@
+"""Which pads are left to the kernels that read them.
+
+Flows in: a `tensor.insert_slice` into a constant fill. Flows out: whether every reader is a
+convolution that reads it through its window, and so can tell inside from outside as it reads.
+Such a pad costs no pass over memory of its own, and its source keeps a dense result.
+"""
+
+from __future__ import annotations
+
+from torch_mlir import ir
+
+from bellrock.payload.motif import MotifKind, find_motif
+
+PAD = "bellrock.pad"
+"""Unit attribute of an `insert_slice` that each kernel makes for itself."""
+_VIEWS = {"tensor.expand_shape", "tensor.extract_slice"}
+
+
+def is_windowed_pad(op: ir.Operation) -> bool:
+    """Whether an `insert_slice` is a pad that only windows of convolutions read.
+
+    Args:
+        op: of the entry function, when linalg ops are generics.
+    """
+    base = op.operands[1].owner
+    if isinstance(base, ir.Block) or base.operation.name != "linalg.fill":
+        return False
+    value = base.operation.operands[0].owner
+    if isinstance(value, ir.Block) or value.operation.name != "arith.constant":
+        return False
+    steps = ir.DenseI64ArrayAttr(op.attributes["static_strides"])
+    return len(op.operands) == 2 and all(s == 1 for s in steps) and _only_windows(op)
+
+
+def _only_windows(op: ir.Operation) -> bool:
+    readers = [(u.owner.operation, u.operand_number) for u in op.results[0].uses]
+    return len(readers) > 0 and all(
+        reader.block == op.block
+        and (_only_windows(reader) if reader.name in _VIEWS else _is_window(reader, number))
+        for reader, number in readers
+    )
+
+
+def _is_window(reader: ir.Operation, number: int) -> bool:
+    """Whether an op is a convolution that reads the operand as its image."""
+    if reader.name != "linalg.generic":
+        return False
+    motif = find_motif(reader)
+    if motif is None or motif.kind is not MotifKind.CONVOLUTION:
+        return False
+    return number < len(motif.inputs) and motif.inputs[number].layout.endswith(")")
