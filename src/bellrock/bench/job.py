@@ -195,8 +195,8 @@ class _Job:
                 Subject(
                     name=request.problem.name,
                     model=subject.model,
-                    make_inputs=lambda seed: (
-                        subject.problem.build(dtype=subject.dtype, seed=seed).inputs
+                    make_inputs=lambda seed: subject.problem.inputs(
+                        dtype=subject.dtype, seed=seed
                     ),
                 ),
                 dtype=subject.dtype, seed=request.seed, mutants=request.mutants,

@@ -91,6 +91,36 @@ class Problem:
             with _seeded(seed):
                 return self._build(dtype, fake=True, inputs_mode=mode)
 
+    def inputs(self, *, dtype: DType = DType.F32, seed: int = 0) -> tuple[Any, ...]:
+        """Run the file and make inputs alone, without the time and memory of a model.
+
+        Args:
+            dtype: type of floating inputs.
+            seed: decides all random numbers. The numbers are others than those of `build`
+                with this seed, whose model draws its parameters first.
+
+        Raises:
+            ProblemError: the file raised, or is not in the format.
+        """
+        with _seeded(seed):
+            module = self._run()
+            try:
+                return self._inputs(module, dtype)
+            finally:
+                sys.modules.pop(module.__name__, None)
+
+    def _inputs(self, module: types.ModuleType, dtype: DType) -> tuple[Any, ...]:
+        import torch
+        from torch.utils import _pytree as pytree
+
+        wanted = getattr(torch, dtype.torch_name)
+        with self._blamed("get_inputs"):
+            return pytree.tree_map_only(
+                torch.Tensor,
+                lambda t: t.to(wanted) if t.is_floating_point() else t,
+                tuple(module.get_inputs()),
+            )
+
     def _build(
         self,
         dtype: DType,
@@ -99,23 +129,17 @@ class Problem:
         inputs_mode: contextlib.AbstractContextManager[Any] | None = None,
     ) -> ProblemInstance:
         import torch
-        from torch.utils import _pytree as pytree
 
         from bellrock.ingress.torch_module import convert_module
 
-        wanted = getattr(torch, dtype.torch_name)
         module = self._run()
         with self._blamed("Model"):
             arguments = module.get_init_inputs()
             model = module.Model(*arguments)
         if not isinstance(model, torch.nn.Module):
             raise ProblemError("Model is not a torch.nn.Module", where=self.path)
-        with self._blamed("get_inputs"), inputs_mode or contextlib.nullcontext():
-            inputs = pytree.tree_map_only(
-                torch.Tensor,
-                lambda t: t.to(wanted) if t.is_floating_point() else t,
-                tuple(module.get_inputs()),
-            )
+        with inputs_mode or contextlib.nullcontext():
+            inputs = self._inputs(module, dtype)
         model.eval()
         convert_module(model, dtype)
         # The module stays importable (pickle, inspect) for as long as its model lives.

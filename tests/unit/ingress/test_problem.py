@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import pickle
 import random
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -166,6 +167,26 @@ class TestOverrides:
         assert "no global 'bach'" in message
         assert "did you mean 'batch'" in message
         assert "batch, chain, name, other, rows, scale, shape, sizes, width" in message
+
+
+class TestInputs:
+    def test_no_model_is_made(self, file: Path) -> None:
+        file.write_text(file.read_text() + "\n\nclass Model:\n    pass\n")
+        problem = load_problem(file)
+        with pytest.raises(ProblemError, match="Model"):
+            problem.build()
+        modules = set(sys.modules)
+        first, second, again = (problem.inputs(dtype=DType.BF16, seed=s) for s in (0, 1, 0))
+        assert set(sys.modules) == modules
+        assert [t.dtype for t in first if t.is_floating_point()] != []
+        assert all(t.dtype == torch.bfloat16 for t in first if t.is_floating_point())
+        assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+        assert not all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+    def test_what_the_file_raises_is_told(self, file: Path) -> None:
+        file.write_text(file.read_text() + "\n\ndef get_inputs():\n    return [1 / 0]\n")
+        with pytest.raises(ProblemError, match="get_inputs of problem .* raised ZeroDivisionError"):
+            load_problem(file).inputs()
 
 
 class TestBuild:
