@@ -10,14 +10,19 @@ Rewrite:
   ->
     %r = linalg.generic {maps = [..., (m, n, k) -> (n, k), ...]} ins(%x, %w)
 
+A widening of floats (exact, one instruction) counts as movement where a contraction reads it:
+its operand is then read in the narrow type, at half the bytes and, where the processor has
+dot products of narrow types, by those.
+
 Needs: generic form (`linalg-generalize-named-ops`) of the movement and of the user.
 """
 
 # No postponed annotations here: the dialect reads the field types from them.
 from torch_mlir import ir
-from torch_mlir.dialects import ext, transform
+from torch_mlir.dialects import arith, ext, transform
 
 from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
+from bellrock.payload.motif import MotifKind, find_motif
 
 _MEMOISED = "linalg.memoized_indexing_maps"
 
@@ -53,17 +58,28 @@ def maps_of(op: ir.Operation) -> list[ir.AffineMap]:
 
 def is_movement(op: ir.Operation) -> bool:
     """Whether a generic only moves its one input: identity output, projected input."""
+    body = _body_of_copy(op)
+    return len(body) == 1 and body[0].operands[0] == op.regions[0].blocks[0].arguments[0]
+
+
+def is_widening(op: ir.Operation) -> bool:
+    """Whether a generic moves its one input and widens each element."""
+    body = _body_of_copy(op)
+    if len(body) != 2 or body[0].name != "arith.extf":
+        return False
+    widened = body[0].operands[0] == op.regions[0].blocks[0].arguments[0]
+    return widened and body[1].operands[0] == body[0].results[0]
+
+
+def _body_of_copy(op: ir.Operation) -> list[ir.Operation]:
+    """Return the body of a generic with the operands and maps of a movement, or nothing."""
     if op.name != "linalg.generic" or _inputs(op) != 1 or len(op.operands) != 2:
-        return False
-    block = op.regions[0].blocks[0]
-    if len(list(block.operations)) != 1:
-        return False
+        return []
     source, result = maps_of(op)
-    return (
-        block.operations[0].operation.operands[0] == block.arguments[0]
-        and result == ir.AffineMap.get_identity(result.n_dims, result.context)
-        and source.is_projected_permutation
-    )
+    identity = ir.AffineMap.get_identity(result.n_dims, result.context)
+    if result != identity or not source.is_projected_permutation:
+        return []
+    return [o.operation for o in op.regions[0].blocks[0].operations]
 
 
 def _fold_operand(op: ir.Operation, index: int) -> None:
@@ -73,7 +89,9 @@ def _fold_operand(op: ir.Operation, index: int) -> None:
         if not isinstance(producer, ir.OpView | ir.Operation):
             return
         producer = producer.operation
-        if not is_movement(producer):
+        if is_widening(producer) and _is_contraction(op):
+            _widen_inside(op, index, producer.operands[0].type.element_type)
+        elif not is_movement(producer):
             return
         maps = maps_of(op)
         source = maps_of(producer)[0]
@@ -84,6 +102,22 @@ def _fold_operand(op: ir.Operation, index: int) -> None:
         op.attributes["indexing_maps"] = ir.ArrayAttr.get(
             [ir.AffineMapAttr.get(m) for m in maps], op.context
         )
+
+
+def _is_contraction(op: ir.Operation) -> bool:
+    motif = find_motif(op)
+    return motif is not None and motif.kind is MotifKind.CONTRACTION
+
+
+def _widen_inside(op: ir.Operation, index: int, narrow: ir.Type) -> None:
+    """Let the body take one operand in a narrower type, and widen it there."""
+    block = op.regions[0].blocks[0]
+    argument = block.arguments[index]
+    wide = argument.type
+    argument.set_type(narrow)
+    with ir.InsertionPoint.at_block_begin(block), op.location:
+        widened = arith.extf(wide, argument)
+    argument.replace_all_uses_except(widened, widened.owner.operation)
 
 
 OPS = (FoldMovementOp,)
