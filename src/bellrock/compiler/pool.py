@@ -25,6 +25,8 @@ from bellrock.target import TARGETS
 from bellrock.target.base import KernelInfo, Target
 
 if TYPE_CHECKING:
+    from torch_mlir import ir
+
     from bellrock.pipeline.stage import Stage
 
 KERNELS_PER_WORKER = 12
@@ -53,8 +55,28 @@ class Work:
     snapshots: Snapshots
 
 
-def compile_one(job: Job, work: Work) -> Outcome:
+def new_context() -> ir.Context:
+    """Return a context for compiling kernels in, one after the other.
+
+    Making one takes as long as a small kernel's passes. What it interns stays in it, so it
+    should not outlive a program's kernels by much.
+    """
+    from torch_mlir import ir
+
+    from bellrock.dialects import register
+
+    context = ir.Context()
+    register(context)
+    return context
+
+
+def compile_one(job: Job, work: Work, context: ir.Context) -> Outcome:
     """Run one kernel through its stages and to code.
+
+    Args:
+        job: the kernel.
+        work: what it shares with the others.
+        context: of `new_context`; used by one kernel at a time.
 
     Raises:
         StageFailedError: a stage failed; its reproducer holds the kernel alone.
@@ -63,15 +85,12 @@ def compile_one(job: Job, work: Work) -> Outcome:
     from torch_mlir import ir
 
     from bellrock.compiler.schedules import schedules_of
-    from bellrock.dialects import register
     from bellrock.pipeline.driver import run_pipeline
     from bellrock.pipeline.environment import Environment
     from bellrock.pipeline.stage import Pipeline
 
     start = time.perf_counter()
     target = TARGETS.get(work.target)
-    context = ir.Context()
-    register(context)
     with context, ir.Location.unknown(context):
         module = ir.Module.parse(job.text)
         environment = Environment(
@@ -117,7 +136,8 @@ def compile_all(
     extra = 0 if snapshots.print_after else min(workers - 1, len(jobs) // KERNELS_PER_WORKER)
     if extra <= 0:
         local = replace(work, snapshots=snapshots)
-        yield from (compile_one(job, local) for job in jobs)
+        context = new_context()
+        yield from (compile_one(job, local, context) for job in jobs)
         return
     todo: queue.SimpleQueue[Job] = queue.SimpleQueue()
     done: queue.SimpleQueue[Outcome | BaseException] = queue.SimpleQueue()
@@ -139,7 +159,7 @@ def _share_work(
     count: int,
 ) -> Iterator[Outcome]:
     """Compile in this process too, and yield what everyone finishes."""
-    left = count
+    left, context = count, new_context()
     while left:
         try:
             job = todo.get_nowait()
@@ -149,7 +169,7 @@ def _share_work(
                 raise outcome from None
             yield outcome
         else:
-            yield compile_one(job, work)
+            yield compile_one(job, work, context)
         left -= 1
 
 

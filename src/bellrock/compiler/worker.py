@@ -13,13 +13,14 @@ import sys
 
 def main() -> None:
     """Serve until the input ends."""
-    from bellrock.compiler.pool import compile_one
+    from bellrock.compiler.pool import compile_one, new_context
 
     # Whatever prints must not reach the pipe that answers go through.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     requests = sys.stdin.buffer
     work = pickle.load(requests)
+    context = new_context()
     pickle.dump(True, answers)
     answers.flush()
     while True:
@@ -28,7 +29,7 @@ def main() -> None:
         except EOFError:
             return
         try:
-            outcome: object = compile_one(job, work)
+            outcome: object = compile_one(job, work, context)
         except Exception as error:  # noqa: BLE001  (sent to the parent, which raises it)
             outcome = error
         pickle.dump(outcome, answers)

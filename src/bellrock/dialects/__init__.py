@@ -26,8 +26,10 @@ def register(context: ir.Context) -> None:
     """
     from torch_mlir.dialects import torch as torch_dialect
 
-    from bellrock.dialects.extension import load_extension
+    from bellrock.dialects.extension import is_loaded, load_extension
 
+    if is_loaded(context):  # asking takes microseconds, loading a few milliseconds
+        return
     torch_dialect.register_dialect(context)
     with context, ir.Location.unknown(context):
         # tm_tensor and torch_c have no registration function; a pass that depends on a

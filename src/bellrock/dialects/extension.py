@@ -134,6 +134,15 @@ def op_classes() -> Sequence[Any]:
     )
 
 
+def is_loaded(context: ir.Context) -> bool:
+    """Whether `load_extension` has loaded the dialect into a context."""
+    try:
+        context.get_dialect_descriptor(Bellrock.DIALECT_NAMESPACE)
+    except ValueError:
+        return False
+    return True
+
+
 def load_extension(context: ir.Context) -> None:
     """Load the dialect and attach the interfaces of all of its ops, once per context."""
     ops = op_classes()

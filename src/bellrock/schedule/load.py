@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from importlib import import_module
 from types import ModuleType
 
@@ -34,6 +35,7 @@ def schedule_names(packages: Sequence[str] = ()) -> tuple[str, ...]:
     return tuple(sorted({name for p in (*packages, OWN) for name in _names_in(p)}))
 
 
+@cache
 def _names_in(package: str) -> list[str]:
     found = pkgutil.iter_modules(import_module(package).__path__)
     return [m.name.replace("_", "-") for m in found if m.name not in _NOT_SCHEDULES]

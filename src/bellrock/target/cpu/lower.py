@@ -18,6 +18,9 @@ from bellrock.target.base import Emitted
 if TYPE_CHECKING:
     from torch_mlir import ir
 
+FULLY_UNROLLED = 8
+"""Trip count up to which a loop may be unrolled to nothing: windows are small. LLVM would unroll
+nests of up to some hundred iterations, and then take seconds over the addresses of a copy."""
 _VECTOR_CODE = re.compile(
     r"= (?:contract |reassoc |nsz |fast |nnan |ninf |tail |notail )*"
     r"(?:fadd|fsub|fmul|fdiv|add|sub|mul|load|fcmp|icmp|select|call)\b[^\n]*<\d+ x "
@@ -31,6 +34,7 @@ def _machine() -> Any:
 
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
+    llvm.set_option("bellrock", f"-unroll-full-max-count={FULLY_UNROLLED}")
     return llvm.Target.from_default_triple().create_target_machine(
         cpu=llvm.get_host_cpu_name(),
         features=llvm.get_host_cpu_features().flatten(),
