@@ -33,6 +33,7 @@ def test_command_file(stem: str) -> None:
     assert import_module(f"bellrock.cli.{stem}").__doc__
     for each in _with_subcommands(command):
         assert each.help, f"{each.name} has no help"
+        assert not each.get_short_help_str(limit=64).endswith("..."), "the list of commands cuts it"
         for parameter in each.params:
             if isinstance(parameter, click.Option):
                 assert parameter.help, f"{each.name} {parameter.opts} has no help"

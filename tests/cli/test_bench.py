@@ -110,6 +110,12 @@ def test_all_files_are_written(run: Run) -> None:
     assert "parameters: {tile: [8, 32]}" in texts[4]
 
 
+def test_the_table_is_printed_before_a_file_turns_out_not_to_be_writable(run: Run) -> None:
+    result = run("faster.py", "--html", "/dev/full")
+    assert result.exit_code == 1
+    assert "1 of 1 ok" in result.stdout
+
+
 def test_resume_runs_what_is_left(run: Run) -> None:
     assert run("faster.py", "--json", "r.jsonl").exit_code == 0
     result = run("faster.py", "slower.py", "--json", "r.jsonl", "--resume")

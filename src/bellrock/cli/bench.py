@@ -96,6 +96,7 @@ def _options(*groups: Sequence[Callable[[Decorated], Decorated]]) -> Callable[..
 
 @click.command(
     "bench",
+    short_help="Compile, check and time problems beside PyTorch: the main job.",
     help="""Import, compile, verify and time problems, and compare them with baselines.
 
     PATH is a problem file, a folder of them, or a suite (.yaml). Each problem runs in a
@@ -202,11 +203,11 @@ def _ended_like_an_interrupt() -> Iterator[None]:
 def _report(run: Run, outputs: Outputs, *, json_path: Path | None, write_lock: Path | None) -> None:
     from bellrock.cli._outputs import is_stdout, print_table
 
+    taken = any(is_stdout(p) for p in (json_path, outputs.html, outputs.csv, outputs.markdown))
+    print_table(run.records, stderr=taken)  # first: a file may turn out not to be writable
     outputs.write(run.records)
     if write_lock is not None:
         _write_lock(run.records, write_lock)
-    taken = any(is_stdout(p) for p in (json_path, outputs.html, outputs.csv, outputs.markdown))
-    print_table(run.records, stderr=taken)
 
 
 def _write_lock(records: Sequence[Record], path: Path) -> None:

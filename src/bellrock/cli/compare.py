@@ -15,6 +15,7 @@ _IN = click.Path(path_type=Path)
 
 @click.command(
     "compare",
+    short_help="Compare the records of two runs, problem by problem.",
     help="""Compare the records in BEFORE with those in AFTER, problem by problem.
 
     The ratio is the time before over the time after: above one, it became faster. A

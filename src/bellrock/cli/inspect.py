@@ -26,7 +26,9 @@ _WIDTH = 140
 """Columns of a table that goes to a file or a pipe."""
 
 
-@click.command("inspect")
+@click.command(
+    "inspect", short_help="Show a program's arguments, motifs, flops, traffic and bound."
+)
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option(
     "--set",

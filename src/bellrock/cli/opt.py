@@ -19,6 +19,7 @@ _FILE = click.Path(path_type=Path)
 
 @click.command(
     "opt",
+    short_help="Apply a pipeline to an MLIR module and print the result.",
     help="""Apply a pipeline to the module in FILE ('-', the default, is standard input) and
     print the result as text.
 

@@ -61,6 +61,7 @@ def list_all(target: str) -> None:
 
 @command.command(
     "show",
+    short_help="Print a pipeline flattened, as one YAML descriptor.",
     help="""Print a pipeline as one YAML descriptor: includes in place, variables resolved.
     What is printed can be used as a pipeline. Without NAME, the target's default is shown.""",
 )
@@ -86,6 +87,7 @@ def show(name: str | None, target: str, variables: tuple[str, ...], resolved: bo
 
 @command.command(
     "check",
+    short_help="Load pipelines and report what is wrong in them.",
     help="""Load pipelines and report what is wrong: keys, types, variables, and names of
     passes, options, schedules, selectors, sequences and includes.""",
 )

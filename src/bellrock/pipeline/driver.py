@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from bellrock.errors import BellrockError, SelectionError, StageError, UsageError
+from bellrock.errors import BellrockError, CacheError, SelectionError, StageError, UsageError
 from bellrock.pipeline.context import register_passes
 from bellrock.pipeline.environment import Environment
 from bellrock.pipeline.failure import stage_failed
@@ -126,8 +126,8 @@ class _Run:
             with module.context, _listening(module.context, self.said):
                 _ACTIONS[type(step)](self, step, module)
                 _verify(module)
-        except (UsageError, SelectionError, StageError):
-            raise  # the input's fault, or reported already by an inner pipeline
+        except (UsageError, SelectionError, StageError, CacheError):
+            raise  # the input's or the disk's fault, or reported already by an inner pipeline
         except Exception as error:
             raise stage_failed(
                 self.pipeline,
