@@ -18,7 +18,10 @@ from torch_mlir.dialects.transform import DiagnosedSilenceableFailure
 _LOCK = threading.Lock()
 
 
-class Bellrock(ext.Dialect, name="bellrock"):
+NAMESPACE = "bellrock"
+
+
+class Bellrock(ext.Dialect, name=NAMESPACE):
     """Namespace of all of our transform ops."""
 
 
@@ -137,7 +140,7 @@ def op_classes() -> Sequence[Any]:
 def is_loaded(context: ir.Context) -> bool:
     """Whether `load_extension` has loaded the dialect into a context."""
     try:
-        context.get_dialect_descriptor(Bellrock.DIALECT_NAMESPACE)
+        context.get_dialect_descriptor(NAMESPACE)
     except ValueError:
         return False
     return True
