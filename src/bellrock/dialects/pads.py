@@ -29,23 +29,33 @@ def is_windowed_pad(op: ir.Operation) -> bool:
     if isinstance(value, ir.Block) or value.operation.name != "arith.constant":
         return False
     steps = ir.DenseI64ArrayAttr(op.attributes["static_strides"])
-    return len(op.operands) == 2 and all(s == 1 for s in steps) and _only_windows(op)
+    spread = any(s != 1 for s in steps)
+    return len(op.operands) == 2 and _only_windows(op, spread=spread)
 
 
-def _only_windows(op: ir.Operation) -> bool:
+def _only_windows(op: ir.Operation, *, spread: bool) -> bool:
     readers = [(u.owner.operation, u.operand_number) for u in op.results[0].uses]
     return len(readers) > 0 and all(
         reader.block == op.block
-        and (_only_windows(reader) if reader.name in _VIEWS else _is_window(reader, number))
+        and (
+            _only_windows(reader, spread=spread)
+            if reader.name in _VIEWS
+            else _is_window(reader, number, spread=spread)
+        )
         for reader, number in readers
     )
 
 
-def _is_window(reader: ir.Operation, number: int) -> bool:
-    """Whether an op is a convolution that reads the operand as its image."""
+def _is_window(reader: ir.Operation, number: int, *, spread: bool) -> bool:
+    """Whether an op is a convolution that reads the operand as its image.
+
+    An image with zeros between its elements has to be read at a stride of 1.
+    """
     if reader.name != "linalg.generic":
         return False
     motif = find_motif(reader)
     if motif is None or motif.kind is not MotifKind.CONVOLUTION:
+        return False
+    if spread and any(s != 1 for s in motif.lists["strides"]):
         return False
     return number < len(motif.inputs) and motif.inputs[number].layout.endswith(")")

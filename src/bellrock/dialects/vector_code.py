@@ -62,6 +62,17 @@ def minimum(a: Index, b: Index) -> Index:
     return arith.minsi(as_value(a), as_value(b))
 
 
+def extent(total: int, block: int, at: Index) -> Index:
+    """Return the size of a block of a loop: the last one may be smaller.
+
+    Args:
+        total: trips of the loop.
+        block: size of the other blocks.
+        at: the block's first trip.
+    """
+    return block if total % block == 0 else minimum(block, subtract(total, at))
+
+
 def ceil_quotient(a: Index, b: int) -> Index:
     """Return a non-negative index divided by a known one, rounded up."""
     if isinstance(a, int):
@@ -74,6 +85,15 @@ def ceil_quotient_signed(a: Index, b: int) -> Index:
     if isinstance(a, int):
         return -(-a // b)
     return a if b == 1 else arith.ceildivsi(a, as_value(b))
+
+
+def quotient(a: Index, b: int) -> tuple[Index, Index]:
+    """Return the quotient and remainder of a non-negative index by a known one."""
+    if isinstance(a, int):
+        return divmod(a, b)
+    if b == 1:
+        return a, 0
+    return arith.divui(a, as_value(b)), arith.remui(a, as_value(b))
 
 
 def below(a: Index, bound: int) -> ir.Value:
@@ -102,7 +122,18 @@ def carried_loop(
     """Emit a loop from 0 that carries values, and return them after it."""
     if trips <= step:
         return body(0, carried)
-    op = scf.ForOp(as_value(0), as_value(trips), as_value(step), list(carried))
+    return carried_range(0, trips, carried, body, step)
+
+
+def carried_range(
+    low: Index,
+    high: Index,
+    carried: Sequence[ir.Value],
+    body: Callable[[Index, Sequence[ir.Value]], Sequence[ir.Value]],
+    step: int = 1,
+) -> Sequence[ir.Value]:
+    """Emit a loop that carries values, and return them after it."""
+    op = scf.ForOp(as_value(low), as_value(high), as_value(step), list(carried))
     with ir.InsertionPoint(op.body):
         scf.YieldOp(list(body(op.induction_variable, list(op.inner_iter_args))))
     return list(op.results)
@@ -224,19 +255,20 @@ def store(value: ir.Value, buffer: ir.Value, at: Index, mask: ir.Value | None = 
         vector.maskedstore(buffer, [as_value(at)], mask, value)
 
 
-def gather(buffer: ir.Value, at: Index, stride: int, lanes: int, mask: ir.Value | None,
+def gather(buffer: ir.Value, at: Index, offsets: Sequence[int], mask: ir.Value | None = None,
            otherwise: ir.Value | None = None) -> ir.Value:  # fmt: skip
-    """Load a vector whose lanes are `stride` elements apart; off the mask, `otherwise`."""
+    """Load one element per lane from known offsets; off the mask, `otherwise`."""
+    lanes = len(offsets)
     element = ir.MemRefType(buffer.type).element_type
     kind = ir.VectorType.get([lanes], element)
     i32 = ir.VectorType.get([lanes], ir.IntegerType.get_signless(32))
-    steps = ", ".join(str(i * stride) for i in range(lanes))
-    offsets = arith.constant(i32, ir.Attribute.parse(f"dense<[{steps}]> : {i32}"))
+    steps = ", ".join(str(o) for o in offsets)
+    known = arith.constant(i32, ir.Attribute.parse(f"dense<[{steps}]> : {i32}"))
     if mask is None:
         i1 = ir.VectorType.get([lanes], ir.IntegerType.get_signless(1))
         mask = arith.constant(i1, ir.Attribute.parse(f"dense<true> : {i1}"))
     rest = zeros(lanes, element) if otherwise is None else otherwise
-    return vector.gather(kind, buffer, [as_value(at)], offsets, mask, rest)
+    return vector.gather(kind, buffer, [as_value(at)], known, mask, rest)
 
 
 def shuffle(a: ir.Value, b: ir.Value, lanes: Sequence[int]) -> ir.Value:

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from bellrock.dialects.convolution.geometry import Axis, Halo, cut_taps
+from bellrock.dialects.convolution.geometry import Axis, Halo, cut_taps, phase_taps
 
 
 def packed(halo: Halo, low: int = 0) -> dict[int, tuple[int, int]]:
@@ -70,3 +70,27 @@ def test_padding_is_told_from_sizes() -> None:
     assert not Axis(output=5, kernel=3, size=7).padded
     assert Axis(output=5, kernel=3, size=6).padded
     assert Axis(output=5, kernel=3, size=7, low=1).padded
+
+
+@pytest.mark.parametrize("spread", [2, 3])
+@pytest.mark.parametrize("low", [-1, 0, 2])
+def test_taps_of_a_transposed_convolution_meet_no_zero(spread: int, low: int) -> None:
+    """Every tap that meets an input element is found once, and at that element."""
+    row = Axis(output=7, kernel=4, size=5, low=low, spread=spread)
+    column = Axis(output=8, kernel=3, dilation=2, size=5, low=low, spread=spread)
+    halo = Halo((), row.dense, column.dense, 1, 3, 4, 4)
+    held = {at: (r, q) for at, (r, q) in packed(halo).items()}
+    taps = phase_taps(halo, [(row, 10), (column, 1)])
+    for y, x in itertools.product(range(spread * 3), range(spread * 4)):
+        phase = y % spread * spread + x % spread
+        found = {
+            taps.weights[i]: held[taps.offsets[i] + y // spread * halo.pitch + x // spread]
+            for i in range(taps.starts[phase], taps.starts[phase + 1])
+        }
+        wanted = {}
+        for h, w in itertools.product(range(4), range(3)):
+            at = (y + h - low, x + 2 * w - low)
+            if at[0] % spread == at[1] % spread == 0:
+                place = (at[0] // spread + halo.row.low, at[1] // spread + halo.column.low)
+                wanted[10 * h + w] = place
+        assert found == wanted

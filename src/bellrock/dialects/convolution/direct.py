@@ -26,10 +26,11 @@ from torch_mlir.dialects import ext, func, transform
 from bellrock.dialects import vector_code as code
 from bellrock.dialects.convolution.epilogue import Epilogue
 from bellrock.dialects.convolution.flattening import flatten
-from bellrock.dialects.convolution.geometry import Halo
+from bellrock.dialects.convolution.geometry import Halo, phase_taps
 from bellrock.dialects.convolution.operands import Operand, owner_of
 from bellrock.dialects.convolution.packing import Block, Packing
 from bellrock.dialects.convolution.reading import ConvolutionKernel, read_kernel
+from bellrock.dialects.convolution.results import Panel, Results
 from bellrock.dialects.convolution.tile import Tile
 from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
 from bellrock.dialects.outlining import CHOICE, KERNEL, anchor_of
@@ -133,12 +134,12 @@ class _Lowering:
             choice=choice,
             arguments=arguments,
             halo=Halo(
-                leading=tuple(s.axis for s in kernel.leading),
-                row=kernel.row.axis,
-                column=kernel.column.axis,
+                leading=tuple(s.axis.dense for s in kernel.leading),
+                row=kernel.row.axis.dense,
+                column=kernel.column.axis.dense,
                 in_channels=kernel.size(kernel.in_channel),
-                rows=rows,
-                columns=columns,
+                rows=-(-rows // kernel.row.axis.spread),
+                columns=-(-columns // kernel.column.axis.spread),
                 lanes=choice.lanes,
             ),
             panel=panel,
@@ -156,92 +157,92 @@ class _Lowering:
         outer = [kernel.sizes[loop] for loop in kernel.outer]
         leading = [s.axis.output for s in kernel.leading]
         blocks = [
-            -(-kernel.row.axis.output // halo.rows),
-            -(-kernel.column.axis.output // halo.columns),
+            -(-halo.row.output // halo.rows),
+            -(-halo.column.output // halo.columns),
             -(-kernel.size(kernel.out_channel) // self.channel_block),
         ]
         with code.space([*outer, *leading, *blocks], parallel=self.choice.parallel) as point:
             position = dict(zip(kernel.outer, point[: len(outer)], strict=True))
             row, column, channels = point[-3:]
-            block = Block(
-                leading=tuple(point[len(outer) : -3]),
-                row=code.scaled(row, halo.rows),
-                column=code.scaled(column, halo.columns),
-                rows=_extent(kernel.row.axis.output, halo.rows, row),
-            )
-            for spatial, at in zip(kernel.leading, block.leading, strict=True):
+            places: list[Index] = []
+            phase: Index = 0
+            for spatial, at in zip(kernel.leading, point[len(outer) : -3], strict=True):
                 if spatial.output is not None:
                     position[spatial.output] = at
-            self._block(position, block, code.scaled(channels, self.channel_block))
+                place, remainder = code.quotient(at, spatial.axis.spread)
+                places.append(place)
+                phase = code.add(code.scaled(phase, spatial.axis.spread), remainder)
+            first = code.scaled(row, halo.rows)
+            block = Block(
+                leading=tuple(places),
+                row=first,
+                column=code.scaled(column, halo.columns),
+                rows=code.extent(halo.row.output, halo.rows, first),
+            )
+            self._block(position, block, code.scaled(channels, self.channel_block), phase)
 
-    def _block(self, position: dict[int, Index], block: Block, channels_at: Index) -> None:
+    def _block(
+        self, position: dict[int, Index], block: Block, channels_at: Index, phase: Index
+    ) -> None:
         """Emit one block: pack its input, then panel after panel of output channels."""
         kernel, halo = self.kernel, self.halo
-        element = ir.F32Type.get()
-        packed = code.stack_buffer(halo.elements(self.tile_pixels), element)
-        pitch = -(-halo.pixels(halo.rows) // self.tile_pixels) * self.tile_pixels
-        sums = code.stack_buffer(self.panel * pitch, element)
+        packed = code.stack_buffer(halo.elements(self.tile_pixels), ir.F32Type.get())
         image = self.arguments[kernel.image.argument]
         padding = _padding(kernel, halo.lanes, ir.MemRefType(image.type).element_type)
         packing = Packing(kernel, halo, image, packed, padding)
         packing.emit(_address(kernel.image, {k: position[k] for k in kernel.outer}), block)
-        weights_step = kernel.weights.stride(kernel.out_channel)
-        tile = Tile(
-            halo=halo, channels=self.panel, vectors=self.choice.vectors, packed=packed,
-            weights=self.arguments[kernel.weights.argument], sums=sums, sums_pitch=pitch,
-            tap_weights=tuple(kernel.tap_weights()),
-            in_channel_step=kernel.weights.stride(kernel.in_channel),
-            out_channel_step=weights_step,
-        )  # fmt: skip
+        tile, results = self._tile_and_results(packed)
         group = _address(kernel.weights, {k: position[k] for k in kernel.outer})
         channels = kernel.size(kernel.out_channel)
-        count = _extent(channels, self.channel_block, channels_at, scaled=True)
+        count = code.extent(channels, self.channel_block, channels_at)
         with code.loop(0, code.ceil_quotient(count, self.panel)) as number:
             wanted = code.add(channels_at, code.scaled(number, self.panel))
             # The last panel starts early enough to be whole; what it computes again is
             # not stored again.
             start = code.minimum(wanted, channels - self.panel) if channels % self.panel else wanted
-            pixels = code.add(code.scaled(code.add(block.rows, -1), halo.pitch), halo.columns)
+            panel = Panel(start=start, skipped=code.subtract(wanted, start), channels=self.panel)
+            weights = code.add(group, code.scaled(start, tile.out_channel_step))
+            with code.loop(0, kernel.row.axis.spread) as row_phase:
+                of_row = code.add(code.scaled(phase, kernel.row.axis.spread), row_phase)
+                self._tiles(tile, weights, block, of_row)
+                results.emit(position, block, panel, row_phase)
+
+    def _tiles(self, tile: Tile, weights: Index, block: Block, phase: Index) -> None:
+        """Emit the tiles of one panel."""
+        spread = self.kernel.column.axis.spread
+        pixels = code.add(code.scaled(code.add(block.rows, -1), self.halo.pitch), self.halo.columns)
+        with code.loop(0, spread) as column_phase:
+            of_column = code.add(code.scaled(phase, spread), column_phase)
+            into = code.scaled(column_phase, self.panel * tile.sums_pitch)
             with code.loop(0, code.ceil_quotient(pixels, self.tile_pixels)) as step:
-                tile.emit(
-                    code.add(group, code.scaled(start, weights_step)),
-                    code.scaled(step, self.tile_pixels),
-                )
-            self._panel(sums, pitch, position, block, start, code.subtract(wanted, start))
+                tile.emit(weights, code.scaled(step, self.tile_pixels), of_column, into)
 
-    def _panel(
-        self,
-        sums: ir.Value,
-        pitch: int,
-        position: dict[int, Index],
-        block: Block,
-        start: Index,
-        skipped: Index,
-    ) -> None:
-        """Emit the results of one panel, row by row."""
+    def _tile_and_results(self, packed: ir.Value) -> tuple[Tile, Results]:
+        """Return what sums a tile and what writes the results, with the sums' buffer."""
         kernel, halo = self.kernel, self.halo
+        pitch = -(-halo.pixels(halo.rows) // self.tile_pixels) * self.tile_pixels
+        part = self.panel * pitch
+        sums = code.stack_buffer(kernel.column.axis.spread * part, ir.F32Type.get())
+        spatial = [*kernel.leading, kernel.row, kernel.column]
+        transposed = any(s.axis.spread > 1 for s in spatial)
+        steps = [(s.axis, kernel.weights.stride(s.kernel)) for s in spatial]
+        tile = Tile(
+            halo=halo,
+            channels=self.panel,
+            vectors=self.choice.vectors,
+            packed=packed,
+            weights=self.arguments[kernel.weights.argument],
+            sums=sums,
+            sums_pitch=pitch,
+            tap_weights=tuple(kernel.tap_weights()),
+            phases=phase_taps(halo, steps) if transposed else None,
+            in_channel_step=kernel.weights.stride(kernel.in_channel),
+            out_channel_step=kernel.weights.stride(kernel.out_channel),
+        )
         epilogue = Epilogue(kernel, self.arguments, halo.lanes)
-        left = _extent(kernel.column.axis.output, halo.columns, block.column, scaled=True)
-        with code.loop(skipped, self.panel) as channel:
-            at = dict(position)
-            if kernel.out_channel is not None:
-                at[kernel.out_channel] = code.add(start, channel)
-            known = epilogue.per_channel(at)
-            with code.loop(0, block.rows) as row:
-                line = code.add(code.scaled(channel, pitch), code.scaled(row, halo.pitch))
-                if kernel.row.output is not None:
-                    at[kernel.row.output] = code.add(block.row, row)
-
-                def emit(column: Index, inside: int, line: Index = line) -> None:
-                    if kernel.column.output is not None:
-                        at[kernel.column.output] = code.add(block.column, column)
-                    count = inside
-                    if not isinstance(left, int):
-                        count = code.minimum(inside, code.subtract(left, column))
-                    value = code.load(sums, code.add(line, column), halo.lanes)
-                    epilogue.emit(value, at, count, known)
-
-                code.chunks(halo.columns, halo.lanes, emit)
+        return tile, Results(
+            kernel=kernel, halo=halo, sums=sums, pitch=pitch, part=part, epilogue=epilogue
+        )
 
 
 def _padding(kernel: ConvolutionKernel, lanes: int, element: ir.Type) -> ir.Value:
@@ -251,21 +252,6 @@ def _padding(kernel: ConvolutionKernel, lanes: int, element: ir.Type) -> ir.Valu
     constant = owner_of(kernel.padding)
     assert constant is not None, "a pad's value is a constant"
     return code.splat(lanes, element, constant.attributes["value"])
-
-
-def _extent(total: int, block: int, at: Index, *, scaled: bool = False) -> Index:
-    """Return the size of a block: the last one of a loop may be smaller.
-
-    Args:
-        total: of the loop.
-        block: size of the others.
-        at: number of the block.
-        scaled: `at` is the block's first iteration instead.
-    """
-    if total % block == 0:
-        return block
-    first = at if scaled else code.scaled(at, block)
-    return code.minimum(block, code.subtract(total, first))
 
 
 def _address(operand: Operand, position: dict[int, Index]) -> Index:

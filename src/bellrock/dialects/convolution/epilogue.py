@@ -160,4 +160,4 @@ class Epilogue:
         mask = code.prefix_mask(lanes, count)
         if step == 1:
             return code.load(buffer, at, lanes, mask)
-        return code.gather(buffer, at, step, lanes, mask)
+        return code.gather(buffer, at, [i * step for i in range(lanes)], mask)

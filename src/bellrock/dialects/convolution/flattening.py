@@ -39,7 +39,7 @@ def flatten(
 
 
 def _is_plain(axis: Axis) -> bool:
-    return axis.kernel == 1 and axis.stride == 1 and not axis.padded
+    return axis.kernel == axis.stride == axis.spread == 1 and not axis.padded
 
 
 def _merges(kernel: ConvolutionKernel) -> bool:

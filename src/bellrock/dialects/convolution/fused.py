@@ -34,10 +34,13 @@ def chain_of(anchor: ir.Operation) -> list[ir.Operation]:
     """Return the convolution and the elementwise ops after it."""
     chain = [anchor]
     while True:
-        users = [u.owner.operation for r in chain[-1].results for u in r.uses]
-        if len(chain[-1].results) != 1 or len(users) != 1 or not is_elementwise(users[0]):
+        users = {u.owner.operation for r in chain[-1].results for u in r.uses}
+        user = next(iter(users), None)
+        if len(chain[-1].results) != 1 or len(users) != 1 or user is None:
             return chain
-        chain.append(users[0])
+        if not is_elementwise(user):
+            return chain
+        chain.append(user)
 
 
 def read_stage(

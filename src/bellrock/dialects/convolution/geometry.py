@@ -31,6 +31,9 @@ class Axis:
     """Input positions."""
     low: int = 0
     """Padding before the first input position."""
+    spread: int = 1
+    """Distance of input positions: above 1, zeros are between them (a transposed
+    convolution). Only with a stride of 1."""
 
     @property
     def phases(self) -> tuple[int, ...]:
@@ -47,6 +50,31 @@ class Axis:
         """Whether positions outside the input are read."""
         last = (self.output - 1) * self.stride - self.low + (self.kernel - 1) * self.dilation
         return self.low > 0 or last >= self.size
+
+    def spread_taps(self, remainder: int) -> list[tuple[int, int]]:
+        """Return the taps that meet no zero, for outputs of one remainder by `spread`.
+
+        Args:
+            remainder: of an output position.
+
+        Returns:
+            Pairs (tap, input position minus the output position divided by `spread`).
+        """
+        at = [(k, remainder + k * self.dilation - self.low) for k in range(self.kernel)]
+        return [(k, a // self.spread) for k, a in at if a % self.spread == 0]
+
+    @property
+    def dense(self) -> Axis:
+        """The window over the input without zeros that holds all taps of all remainders."""
+        if self.spread == 1:
+            return self
+        offsets = [e for r in range(self.spread) for _, e in self.spread_taps(r)]
+        return Axis(
+            output=-(-self.output // self.spread),
+            kernel=max(offsets) - min(offsets) + 1,
+            size=self.size,
+            low=-min(offsets),
+        )
 
     def tap(self, index: int) -> tuple[int, int]:
         """Return the number of a tap's phase, and its packed offset."""
@@ -125,6 +153,40 @@ class Halo:
             start = self.plane_at(depth, row_phase, column_phase)
             offsets.append(start + row * self.pitch + column)
         return offsets
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseTaps:
+    """The taps of a transposed convolution, by the remainders of an output position."""
+
+    starts: tuple[int, ...]
+    """Of each phase in the lists below, and their length."""
+    offsets: tuple[int, ...]
+    """In the packed input."""
+    weights: tuple[int, ...]
+    """In the filter."""
+
+
+def phase_taps(halo: Halo, axes: list[tuple[Axis, int]]) -> PhaseTaps:
+    """Return the taps that meet no zero, phase by phase; the last axis varies fastest.
+
+    Args:
+        halo: of the dense axes.
+        axes: the axes, and the step of the filter along each.
+    """
+    starts, offsets, weights = [0], [], []
+    for remainders in itertools.product(*(range(axis.spread) for axis, _ in axes)):
+        choices = [axis.spread_taps(r) for (axis, _), r in zip(axes, remainders, strict=True)]
+        for taps in itertools.product(*choices):
+            depth = 0
+            moves = [e + axis.dense.low for (axis, _), (_, e) in zip(axes, taps, strict=True)]
+            for axis, move in zip(halo.leading, moves[:-2], strict=True):
+                depth = depth * axis.kernel + move
+            row, column = moves[-2:]
+            offsets.append(halo.plane_at(depth, 0, 0) + row * halo.pitch + column)
+            weights.append(sum(k * step for (k, _), (_, step) in zip(taps, axes, strict=True)))
+        starts.append(len(offsets))
+    return PhaseTaps(tuple(starts), tuple(offsets), tuple(weights))
 
 
 @dataclass(frozen=True, slots=True)

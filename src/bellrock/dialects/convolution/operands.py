@@ -36,6 +36,8 @@ class Image:
     source: Source
     low: tuple[int, ...]
     """Padding before the source, by dimension."""
+    spread: tuple[int, ...]
+    """Distance of the source's elements, by dimension; the padding is between them."""
     padding: ir.Value | None
     """The scalar around the source; None where there is none."""
 
@@ -107,7 +109,7 @@ def image_of(value: ir.Value) -> Image | None:
     """Return where a tensor lies that may be a pad, or a pad in another shape."""
     source = source_of(value)
     if source is not None:
-        return Image(source, (0,) * len(source.shape), None)
+        return Image(source, (0,) * len(source.shape), (1,) * len(source.shape), None)
     owner = owner_of(value)
     if owner is not None and owner.name == "tensor.expand_shape":
         inner = image_of(owner.operands[0])
@@ -119,8 +121,8 @@ def image_of(value: ir.Value) -> Image | None:
     if owner is None or base is None or base.name != "linalg.fill" or len(owner.operands) != 2:
         return None
     source = source_of(owner.operands[0])
-    steps = ir.DenseI64ArrayAttr(owner.attributes["static_strides"])
-    if source is None or any(s != 1 for s in steps):
+    spread = tuple(ir.DenseI64ArrayAttr(owner.attributes["static_strides"]))
+    if source is None:
         return None
     low = tuple(ir.DenseI64ArrayAttr(owner.attributes["static_offsets"]))
     sizes = tuple(ir.DenseI64ArrayAttr(owner.attributes["static_sizes"]))
@@ -130,7 +132,7 @@ def image_of(value: ir.Value) -> Image | None:
     strides = [0] * len(sizes)
     for dimension, stride in zip(kept, source.strides, strict=True):
         strides[dimension] = stride
-    return Image(Source(source.argument, source.offset, sizes, tuple(strides)), low,
+    return Image(Source(source.argument, source.offset, sizes, tuple(strides)), low, spread,
                  base.operands[0])  # fmt: skip
 
 
@@ -155,12 +157,12 @@ def _trimmed(inner: Image, op: ir.Operation) -> Image | None:
     if len(op.operands) != 1 or any(s != 1 for s in steps) or not same_rank:
         return None
     low = tuple(before - o for before, o in zip(inner.low, offsets, strict=True))
-    return Image(inner.source, low, inner.padding)
+    return Image(inner.source, low, inner.spread, inner.padding)
 
 
 def _expanded(inner: Image, op: ir.Operation) -> Image | None:
     """Split dimensions that are not padded."""
-    shape, strides, low = [], [], []
+    shape, strides, low, spread = [], [], [], []
     result = list(ir.RankedTensorType(op.results[0].type).shape)
     padded = list(ir.RankedTensorType(op.operands[0].type).shape)
     groups = [[ir.IntegerAttr(i).value for i in ir.ArrayAttr(g)]
@@ -172,8 +174,9 @@ def _expanded(inner: Image, op: ir.Operation) -> Image | None:
         shape += parts if len(parts) > 1 else [inner.source.shape[dimension]]
         strides += [s * inner.source.strides[dimension] for s in row_major(parts)]
         low += [0] * len(parts) if len(parts) > 1 else [inner.low[dimension]]
+        spread += [1] * len(parts) if len(parts) > 1 else [inner.spread[dimension]]
     source = Source(inner.source.argument, inner.source.offset, tuple(shape), tuple(strides))
-    return Image(source, tuple(low), inner.padding)
+    return Image(source, tuple(low), tuple(spread), inner.padding)
 
 
 def operand_of(

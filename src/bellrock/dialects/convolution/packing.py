@@ -68,10 +68,10 @@ class Packing:
             self._row_phases(plane, block)
             return
         spatial = self.kernel.leading[done]
-        axis = spatial.axis
+        axis = self.halo.leading[done]
         planes = self.halo.plane_at(1, 0, 0)
-        for following in self.kernel.leading[done + 1 :]:
-            planes *= following.axis.kernel
+        for following in self.halo.leading[done + 1 :]:
+            planes *= following.kernel
         with code.loop(0, axis.kernel) as tap:
             first = code.scaled(block.leading[done], axis.stride)
             at = code.add(first, code.scaled(tap, axis.dilation), -axis.low)
@@ -152,9 +152,8 @@ class Packing:
     def _gather(self, source: Index, first: Index, phase: int, axis: Axis) -> ir.Value:
         at = code.add(first, phase)
         mask = self._mask(at, axis.stride)
-        return code.gather(
-            self.image, code.add(source, at), axis.stride, self.halo.lanes, mask, self.padding
-        )
+        offsets = [i * axis.stride for i in range(self.halo.lanes)]
+        return code.gather(self.image, code.add(source, at), offsets, mask, self.padding)
 
     def _mask(self, first: Index, stride: int) -> ir.Value | None:
         """Return which of the positions `first + lane * stride` the image has."""

@@ -7,6 +7,7 @@ anything that the lowering does not know; it is then left as it is.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -170,17 +171,18 @@ def _assemble(
     parallel = op.output_loops
     image = sides.image_source
     dimensions = zip(sides.image_access, image.source.shape, image.source.strides, image.low,
-                     strict=True)  # fmt: skip
+                     image.spread, strict=True)  # fmt: skip
     windows: list[Spatial] = []
-    for number, (expr, size, pitch, low) in enumerate(dimensions):
+    for number, (expr, size, pitch, low, spread) in enumerate(dimensions):
         if expr.is_constant or (expr.loop is not None and not windows):
-            if low or size != op.shapes[sides.image_number][number]:
+            if low or spread > 1 or size != op.shapes[sides.image_number][number]:
                 return None
             continue
-        window = _spatial(op, expr, size, pitch, low, parallel)
-        if window is None:
+        window = _spatial(op, expr, pitch, parallel)
+        if window is None or (spread > 1 and window.axis.stride > 1):
             return None
-        windows.append(window)
+        axis = dataclasses.replace(window.axis, size=size, low=low, spread=spread)
+        windows.append(dataclasses.replace(window, axis=axis))
     spatial = {s.output for s in windows} | {s.kernel for s in windows}
     rest = [i for i in range(len(op.loops)) if i not in spatial]
     imaged = {loop for e in sides.image_access for loop, _ in e.terms}
@@ -214,9 +216,7 @@ def _assemble(
     )
 
 
-def _spatial(
-    op: Structured, expr: Expr, size: int, pitch: int, low: int, parallel: frozenset[int]
-) -> Spatial | None:
+def _spatial(op: Structured, expr: Expr, pitch: int, parallel: frozenset[int]) -> Spatial | None:
     """Read an index of the form `stride * output + dilation * kernel`."""
     outputs = [(loop, c) for loop, c in expr.terms if loop in parallel]
     kernels = [(loop, c) for loop, c in expr.terms if loop not in parallel]
@@ -231,7 +231,5 @@ def _spatial(
         kernel=1 if kernel is None else op.loops[kernel],
         stride=stride,
         dilation=dilation,
-        size=size,
-        low=low,
     )
     return Spatial(axis, pitch, output, kernel)

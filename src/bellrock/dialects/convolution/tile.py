@@ -13,7 +13,7 @@ from torch_mlir import ir
 from torch_mlir.dialects import arith, memref, vector
 
 from bellrock.dialects import vector_code as code
-from bellrock.dialects.convolution.geometry import Halo, TapBlocks, cut_taps
+from bellrock.dialects.convolution.geometry import Halo, PhaseTaps, TapBlocks, cut_taps
 from bellrock.dialects.vector_code import Index
 
 LARGEST_UNROLLED = 160
@@ -37,27 +37,72 @@ class Tile:
     sums_pitch: int
     tap_weights: tuple[int, ...]
     """Where the filter has each tap."""
+    phases: PhaseTaps | None
+    """Of a transposed convolution: its taps."""
     in_channel_step: int
     """Of the filter, in elements."""
     out_channel_step: int
     """Of the filter, in elements."""
 
-    def emit(self, weights_at: Index, pixel: Index) -> None:
+    def emit(self, weights_at: Index, pixel: Index, phase: Index, into: Index) -> None:
         """Emit a tile: sum over channels and taps, then store.
 
         Args:
             weights_at: address of the filter of the tile's first output channel.
             pixel: the tile's first pixel.
+            phase: of a transposed convolution: which of the taps.
+            into: start of the tile's part of the buffer of sums.
         """
         zero = code.zeros(self.halo.lanes, self._element())
-        sums = self._over_channels(weights_at, pixel, [zero] * (self.channels * self.vectors))
+        start = [zero] * (self.channels * self.vectors)
+        if self.phases is None:
+            sums = self._over_channels(weights_at, pixel, start)
+        else:
+            sums = self._over_phase(self.phases, weights_at, pixel, phase, start)
         for number, value in enumerate(sums):
             channel, part = divmod(number, self.vectors)
             at = channel * self.sums_pitch + part * self.halo.lanes
-            code.store(value, self.sums, code.add(pixel, at))
+            code.store(value, self.sums, code.add(into, pixel, at))
 
     def _element(self) -> ir.Type:
         return ir.MemRefType(self.packed.type).element_type
+
+    def _over_phase(
+        self,
+        taps: PhaseTaps,
+        weights_at: Index,
+        pixel: Index,
+        phase: Index,
+        sums: Sequence[ir.Value],
+    ) -> Sequence[ir.Value]:
+        """Sum over the taps of one phase, from tables, and within over channels."""
+        starts, offsets, weights = (
+            code.table(t) for t in (taps.starts, taps.offsets, taps.weights)
+        )
+        low, high = (memref.load(starts, [code.as_value(code.add(phase, i))]) for i in (0, 1))
+        count = self.halo.in_channels
+        limit = max(1, LARGEST_UNROLLED // len(sums))
+        unrolled = max(d for d in range(1, min(count, limit) + 1) if count % d == 0)
+        one_tap = TapBlocks((0,), (0,), (0,), (0,))
+
+        def over_taps(tap: Index, carried: Sequence[ir.Value]) -> Sequence[ir.Value]:
+            image = code.add(pixel, memref.load(offsets, [code.as_value(tap)]))
+            filters = code.add(weights_at, memref.load(weights, [code.as_value(tap)]))
+
+            def over_channels(first: Index, inner: Sequence[ir.Value]) -> Sequence[ir.Value]:
+                for i in range(unrolled):
+                    each = code.add(first, i)
+                    inner = self._block(
+                        one_tap,
+                        code.add(image, code.scaled(each, self.halo.channel)),
+                        code.add(filters, code.scaled(each, self.in_channel_step)),
+                        inner,
+                    )
+                return inner
+
+            return code.carried_loop(count, unrolled, carried, over_channels)
+
+        return code.carried_range(low, high, sums, over_taps)
 
     def _over_channels(
         self, weights_at: Index, pixel: Index, sums: Sequence[ir.Value]
