@@ -160,6 +160,8 @@ BLOCKS_PER_CORE = 2
 _LATENCY = 8
 """Accumulators that keep the multiplier busy."""
 _DEPTH = 512
+_WORTH_PACKING = 4
+"""Elements of k from which on a panel is used often enough."""
 
 
 def default_panels(motif: Motif, facts: Facts) -> PanelKnobs:
@@ -179,8 +181,10 @@ def default_panels(motif: Motif, facts: Facts) -> PanelKnobs:
 
 
 def _tiles(problem: _Problem, *, pairs: bool) -> PanelKnobs:
+    # With hardly any depth, the result's memory is the limit: it is written row by row.
+    most_rows = problem.rows if problem.k >= _WORTH_PACKING else 1
     rows, vectors = register_tile(
-        problem.rows, problem.columns, problem.lanes, problem.facts.vector_registers
+        most_rows, problem.columns, problem.lanes, problem.facts.vector_registers
     )
     width = vectors * problem.lanes
     parts = -(-problem.k // _DEPTH)
@@ -188,7 +192,7 @@ def _tiles(problem: _Problem, *, pairs: bool) -> PanelKnobs:
     block_rows, block_columns = _block(problem, rows, width, depth)
     column_operand = problem.motif.inputs[0 if problem.vector == "m" else 1]
     side_by_side = unit_role(column_operand) in (problem.column_role, "")
-    pack = not side_by_side or block_rows > 2 * rows
+    pack = not side_by_side or (block_rows > 2 * rows and problem.k >= _WORTH_PACKING)
     return PanelKnobs(
         tile=_tile(problem, block_rows, block_columns),
         vector=problem.vector, lanes=problem.lanes, rows=rows, columns=vectors, depth=depth,
@@ -199,17 +203,34 @@ def _tiles(problem: _Problem, *, pairs: bool) -> PanelKnobs:
 def register_tile(rows: int, columns: int, lanes: int, registers: int) -> tuple[int, int]:
     """Return rows and vectors of the register tile that takes the fewest steps.
 
-    A step multiplies each accumulator once; loads are free while they are fewer.
+    A step multiplies each accumulator once; loads are free while they are fewer. The right
+    vectors come from the L2 cache, so that among equals the higher tile is the better.
     """
     best, best_cost = (1, 1), math.inf
-    for vectors in range(1, min(8, -(-columns // lanes)) + 1):
-        for height in range(1, min(rows, (registers - 1 - vectors) // vectors) + 1):
+    for height in range(1, min(rows, registers) + 1):
+        widest = min(max(4, _LATENCY // height), -(-columns // lanes))
+        for vectors in range(1, widest + 1):
+            if height * vectors + vectors + 1 > registers:
+                break
             tiles = -(-rows // height) * -(-columns // (vectors * lanes))
             step = max(height * vectors, height + vectors, _LATENCY)
-            # Among equals, the one that loads least for what it multiplies.
-            cost = tiles * (step + 0.05 * (height + vectors))
+            cost = tiles * (step + 0.05 * height + 0.3 * vectors)
             if cost < best_cost:
                 best, best_cost = (height, vectors), cost
+    return best
+
+
+def dot_tile(few: int, many: int, registers: int) -> tuple[int, int]:
+    """Return rows and columns of the tile of inner products: both are loaded at each step."""
+    best, best_cost = (1, 1), math.inf
+    for rows in range(1, min(few, registers) + 1):
+        for columns in range(1, min(many, 8) + 1):
+            if rows * columns + columns + 1 > registers:
+                break
+            tiles = -(-few // rows) * -(-many // columns)
+            cost = tiles * (rows * columns + 0.6 * (rows + columns))
+            if cost < best_cost:
+                best, best_cost = (rows, columns), cost
     return best
 
 
@@ -267,8 +288,7 @@ def _dots(motif: Motif, facts: Facts, lanes: int, *, pairs: bool) -> PanelKnobs:
     """Return the choice with vectors along k."""
     m, n = motif.dims["m"], motif.dims["n"]
     few, many, role = (m, n, "n") if m <= n else (n, m, "m")
-    rows = _even(few, -(-few // 6), 1)
-    columns = max(1, min(many, (facts.vector_registers - 1 - rows) // (rows + 1), 4))
+    rows, columns = dot_tile(few, many, facts.vector_registers)
     blocks = motif.dims["batch"]
     wanted = facts.cores * BLOCKS_PER_CORE
     products = motif.dims["batch"] * m * n * motif.dims["k"]

@@ -1,0 +1,99 @@
+"""The default for contractions by register tiles: legal for any shape, and what it aims at."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bellrock.errors import SelectionError
+from bellrock.payload.motifs.base import Motif, MotifKind, Operand, Side
+from bellrock.target.base import Facts
+from bellrock.target.cpu.panels import default_panels, register_tile, takes_panels
+
+FACTS = Facts(
+    device="test", cores=4, vector_bits=512, vector_registers=32,
+    cache_bytes={"L1d": 32768, "L2": 1 << 20}, features=frozenset({"avx512bf16"}),
+)  # fmt: skip
+SMALL = replace(FACTS, vector_bits=128, vector_registers=16, cache_bytes={}, cores=1)
+
+
+def contraction(
+    sizes: dict[str, int], layouts: tuple[str, str, str] = ("bmk", "bkn", "bmn"), dtype: str = "f32"
+) -> Motif:
+    loops = tuple(sizes[r] for r in "bmnk")
+    roles = ("batch", "m", "n", "k")
+    return Motif(
+        kind=MotifKind.CONTRACTION, op="linalg.generic", loops=loops, roles=roles,
+        iterators=("parallel",) * 3 + ("reduction",), accumulator="f32",
+        dims=dict(zip(roles, loops, strict=True)),
+        lists={r: (s,) for r, s in zip(roles, loops, strict=True)},
+        operands=tuple(
+            Operand(side=Side.OUTPUT if i == 2 else Side.INPUT, dtype="f32" if i == 2 else dtype,
+                    layout=layout, shape=tuple(sizes[c] for c in layout))
+            for i, layout in enumerate(layouts)
+        ),
+    )  # fmt: skip
+
+
+SIZES = st.fixed_dictionaries({r: st.integers(1, 6000) for r in "bmnk"})
+LAYOUTS = st.tuples(
+    st.sampled_from(["bmk", "bkm", "mbk"]), st.sampled_from(["bkn", "bnk", "knb"]),
+    st.sampled_from(["bmn", "bnm", "mnb"]),
+)  # fmt: skip
+
+
+@given(SIZES, LAYOUTS, st.sampled_from(["f32", "bf16", "f16"]), st.sampled_from([FACTS, SMALL]))
+def test_defaults_are_legal_for_any_shape(
+    sizes: dict[str, int], layouts: tuple[str, str, str], dtype: str, facts: Facts
+) -> None:
+    motif = contraction(sizes, layouts, dtype)
+    assert takes_panels(motif)
+    choice = default_panels(motif, facts)
+    choice.validate(motif, facts)
+    for loop, tile in zip(motif.loops, choice.tile, strict=True):
+        assert 0 <= tile <= loop
+
+
+@given(st.integers(1, 3000), st.integers(1, 3000))
+def test_a_register_tile_fits_and_wastes_little(rows: int, columns: int) -> None:
+    height, vectors = register_tile(rows, columns, 16, 32)
+    assert height * vectors + vectors + 1 <= 32
+    computed = math.ceil(rows / height) * height * math.ceil(columns / 16 / vectors) * vectors
+    least = rows * math.ceil(columns / 16)
+    assert computed <= 1.3 * least + 32
+
+
+def test_large_products_are_shared_by_all_cores() -> None:
+    motif = contraction({"b": 1, "m": 1024, "n": 1024, "k": 1024})
+    choice = default_panels(motif, FACTS)
+    blocks = math.prod(math.ceil(s / t) for s, t in zip(motif.loops, choice.tile, strict=True) if t)
+    assert blocks >= FACTS.cores
+    assert choice.pack
+
+
+def test_few_rows_that_lie_along_k_are_not_packed() -> None:
+    motif = contraction({"b": 1, "m": 3, "n": 4096, "k": 4096}, ("bmk", "bnk", "bmn"), "bf16")
+    choice = default_panels(motif, FACTS)
+    assert (choice.vector, choice.pack, choice.copy, choice.pairs) == ("k", False, False, True)
+
+
+def test_what_only_some_operands_allow_is_refused() -> None:
+    motif = contraction({"b": 1, "m": 64, "n": 64, "k": 64})
+    choice = default_panels(motif, FACTS)
+    with pytest.raises(SelectionError, match="k-side-by-side"):
+        replace(choice, vector="k").validate(motif, FACTS)
+    with pytest.raises(SelectionError, match="pairs-of-bf16"):
+        replace(choice, pairs=True).validate(motif, FACTS)
+    with pytest.raises(SelectionError, match="tile-in-registers"):
+        replace(choice, rows=20, columns=4).validate(motif, FACTS)
+
+
+def test_what_computes_more_or_sums_otherwise_is_not_taken() -> None:
+    motif = contraction({"b": 1, "m": 8, "n": 8, "k": 8})
+    assert not takes_panels(replace(motif, plain=False))
+    assert not takes_panels(replace(motif, accumulator="f64"))
+    assert not takes_panels(contraction({"b": 1, "m": 8, "n": 8, "k": 8}, dtype="i8"))
