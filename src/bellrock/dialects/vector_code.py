@@ -271,6 +271,14 @@ def gather(buffer: ir.Value, at: Index, offsets: Sequence[int], mask: ir.Value |
     return vector.gather(kind, buffer, [as_value(at)], known, mask, rest)
 
 
+def widened(value: ir.Value, element: ir.Type) -> ir.Value:
+    """Return a vector of floating-point numbers in a type that holds them all."""
+    kind = ir.VectorType(value.type)
+    if kind.element_type == element:
+        return value
+    return arith.extf(ir.VectorType.get(kind.shape, element), value)
+
+
 def shuffle(a: ir.Value, b: ir.Value, lanes: Sequence[int]) -> ir.Value:
     """Pick lanes of two vectors, those of the second counted after the first's."""
     return vector.shuffle(a, b, list(lanes))

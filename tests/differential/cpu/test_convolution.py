@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,9 @@ from bellrock.runtime.threads import share_openmp
 
 share_openmp()
 import torch  # noqa: E402  (after OpenMP, as the product does)
+
+from bellrock.payload import DType  # noqa: E402
+from bellrock.verify import Subject, verify  # noqa: E402
 
 nn = torch.nn
 KNOBS = "direct-convolution"
@@ -169,6 +173,33 @@ def test_fused_elementwise(
     function: Callable[..., Any], others: tuple[tuple[int, ...], ...]
 ) -> None:
     check(Then(nn.Conv2d(8, 24, 3), function), (2, 8, 14, 15), *others)
+
+
+@pytest.mark.parametrize("dtype", [DType.BF16, DType.F16])
+@pytest.mark.parametrize(
+    "model",
+    [
+        nn.Sequential(nn.Conv2d(9, 23, 3, padding=1, stride=2), nn.ReLU()),
+        nn.Conv2d(9, 24, (3, 5), padding=1, stride=(1, 3)),
+        nn.ConvTranspose2d(9, 12, 4, padding=1, stride=2),
+    ],
+    ids=str,
+)
+def test_narrow_types(model: nn.Module, dtype: DType) -> None:
+    """Image and filter widen as they are packed; the result is rounded once."""
+    torch_dtype = getattr(torch, dtype.torch_name)
+    model = copy.deepcopy(model).eval().to(torch_dtype)
+
+    def make_inputs(seed: int) -> tuple[object, ...]:
+        by = torch.Generator().manual_seed(seed)
+        return (torch.randn((2, 9, 14, 19), generator=by).to(torch_dtype),)
+
+    with torch.no_grad():
+        compiled = bellrock.compile(model, make_inputs(0), use_cache=False, jobs=1)
+        subject = Subject(name="narrow", model=model, make_inputs=make_inputs)
+        verdict = verify(compiled, subject, dtype=dtype)
+    assert verdict.correct, verdict.message
+    assert any(row.knobs == KNOBS for row in compiled.compiled.lock().rows)
 
 
 def test_batch_norm() -> None:

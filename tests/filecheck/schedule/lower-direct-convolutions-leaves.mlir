@@ -1,9 +1,10 @@
 // SCHEDULES: lower-direct-convolutions
 // An op after the convolution that reads memory by a computed index has no form on vectors:
-// the kernel stays as it is, for the generic path.
+// the kernel stays as it is, for the generic path, with blocks that the cores share.
 // CHECK-LABEL: func.func @kernel(
 // CHECK-SAME: tensor<2x9xf32>
 // CHECK: linalg.generic
+// CHECK-SAME: bellrock.choice = {by = "default", knobs = "blocks", tile = array<i64: 1, 1, 0>}
 // CHECK: tensor.extract
 #x = affine_map<(n, w, j) -> (n, w + j)>
 #w = affine_map<(n, w, j) -> (j)>

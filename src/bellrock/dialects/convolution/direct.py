@@ -31,12 +31,15 @@ from bellrock.dialects.convolution.operands import Operand, owner_of
 from bellrock.dialects.convolution.packing import Block, Packing
 from bellrock.dialects.convolution.reading import ConvolutionKernel, read_kernel
 from bellrock.dialects.convolution.results import Panel, Results
-from bellrock.dialects.convolution.tile import Tile
+from bellrock.dialects.convolution.tile import Filter, Tile
 from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
 from bellrock.dialects.outlining import CHOICE, KERNEL, anchor_of
 from bellrock.dialects.vector_code import Index
+from bellrock.payload.motifs.structured import read_structured
 
 KNOBS = "direct-convolution"
+FALLBACK_BLOCKS = 64
+"""Blocks that a kernel is cut into which this lowering leaves to the generic path."""
 
 
 class LowerDirectConvolutionOp(Bellrock.Operation, name="lower_direct_convolution"):
@@ -57,10 +60,42 @@ def _lower_all(root: ir.Operation) -> None:
         if anchor is None or choice is None:
             continue
         kernel = read_kernel(function, anchor)
-        if kernel is not None:
-            with ir.InsertionPoint(function), function.location:
-                _emit(function, kernel, choice)
-            function.erase()
+        if kernel is None or not _widens(function, kernel):
+            _leave_to_blocks(anchor)
+            continue
+        with ir.InsertionPoint(function), function.location:
+            _emit(function, kernel, choice)
+        function.erase()
+
+
+def _widens(function: ir.Operation, kernel: ConvolutionKernel) -> bool:
+    """Whether a filter that has to be widened is dense for each output channel."""
+    argument = function.regions[0].blocks[0].arguments[kernel.weights.argument]
+    taps = kernel.tap_weights()
+    dense = kernel.size(kernel.in_channel) * len(taps) == kernel.filter_span
+    return ir.RankedTensorType(argument.type).element_type == ir.F32Type.get() or dense
+
+
+def _leave_to_blocks(anchor: ir.Operation) -> None:
+    """Choose blocks in place of what this lowering does not take: shared by the cores."""
+    structured = read_structured(anchor)
+    if structured is None:
+        return
+    output = structured.output_loops
+    tile, blocks = [0] * len(structured.loops), 1
+    for loop, size in enumerate(structured.loops):
+        if loop in output and blocks < FALLBACK_BLOCKS:
+            tile[loop] = 1
+            blocks *= size
+    knobs = ir.DictAttr.get(
+        {
+            "by": ir.DictAttr(anchor.attributes[CHOICE])["by"],
+            "knobs": ir.StringAttr.get("blocks", anchor.context),
+            "tile": ir.DenseI64ArrayAttr.get(tile, anchor.context),
+        },
+        anchor.context,
+    )
+    anchor.attributes[CHOICE] = knobs
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -191,7 +226,14 @@ class _Lowering:
         padding = _padding(kernel, halo.lanes, ir.MemRefType(image.type).element_type)
         packing = Packing(kernel, halo, image, packed, padding)
         packing.emit(_address(kernel.image, {k: position[k] for k in kernel.outer}), block)
-        tile, results = self._tile_and_results(packed)
+        filters = Filter.of(
+            self.arguments[kernel.weights.argument],
+            span=kernel.filter_span,
+            step=kernel.weights.stride(kernel.out_channel),
+            channels=self.panel,
+            lanes=halo.lanes,
+        )
+        tile, results = self._tile_and_results(packed, filters)
         group = _address(kernel.weights, {k: position[k] for k in kernel.outer})
         channels = kernel.size(kernel.out_channel)
         count = code.extent(channels, self.channel_block, channels_at)
@@ -201,7 +243,8 @@ class _Lowering:
             # not stored again.
             start = code.minimum(wanted, channels - self.panel) if channels % self.panel else wanted
             panel = Panel(start=start, skipped=code.subtract(wanted, start), channels=self.panel)
-            weights = code.add(group, code.scaled(start, tile.out_channel_step))
+            weights = code.add(group, code.scaled(start, filters.step))
+            weights = filters.emit(weights, self.panel, halo.lanes)
             with code.loop(0, kernel.row.axis.spread) as row_phase:
                 of_row = code.add(code.scaled(phase, kernel.row.axis.spread), row_phase)
                 self._tiles(tile, weights, block, of_row)
@@ -217,7 +260,7 @@ class _Lowering:
             with code.loop(0, code.ceil_quotient(pixels, self.tile_pixels)) as step:
                 tile.emit(weights, code.scaled(step, self.tile_pixels), of_column, into)
 
-    def _tile_and_results(self, packed: ir.Value) -> tuple[Tile, Results]:
+    def _tile_and_results(self, packed: ir.Value, filters: Filter) -> tuple[Tile, Results]:
         """Return what sums a tile and what writes the results, with the sums' buffer."""
         kernel, halo = self.kernel, self.halo
         pitch = -(-halo.pixels(halo.rows) // self.tile_pixels) * self.tile_pixels
@@ -231,13 +274,13 @@ class _Lowering:
             channels=self.panel,
             vectors=self.choice.vectors,
             packed=packed,
-            weights=self.arguments[kernel.weights.argument],
+            weights=filters.read_from(),
             sums=sums,
             sums_pitch=pitch,
             tap_weights=tuple(kernel.tap_weights()),
             phases=phase_taps(halo, steps) if transposed else None,
             in_channel_step=kernel.weights.stride(kernel.in_channel),
-            out_channel_step=kernel.weights.stride(kernel.out_channel),
+            out_channel_step=filters.step_read(halo.lanes),
         )
         epilogue = Epilogue(kernel, self.arguments, halo.lanes)
         return tile, Results(

@@ -118,9 +118,12 @@ class Packing:
             start = code.add(line, self.halo.plane_at(0, 0, phase))
 
             def emit(at: Index, _inside: int, start: Index = start) -> None:
-                code.store(self.padding, self.packed, code.add(start, at))
+                code.store(self._widened(self.padding), self.packed, code.add(start, at))
 
             code.chunks(self.halo.pitch, self.halo.lanes, emit)
+
+    def _widened(self, value: ir.Value) -> ir.Value:
+        return code.widened(value, ir.MemRefType(self.packed.type).element_type)
 
     def _columns(self, source: Index, line: Index, column: Index) -> None:
         """Emit the copy of one row, split into the phases of its columns."""
@@ -130,7 +133,7 @@ class Packing:
             first = code.add(code.scaled(code.add(column, at), axis.stride), -axis.low)
             for phase, part in enumerate(self._phases(source, first)):
                 spot = code.add(line, halo.plane_at(0, 0, phase), at)
-                code.store(part, self.packed, spot)
+                code.store(self._widened(part), self.packed, spot)
 
         code.chunks(halo.pitch, halo.lanes, emit)
 
@@ -161,14 +164,6 @@ class Packing:
         high = code.ceil_quotient_signed(code.subtract(axis.size, first), stride)
         low = code.ceil_quotient_signed(code.subtract(0, first), stride) if axis.padded else 0
         return code.prefix_mask(self.halo.lanes, high, low)
-
-
-def widen(value: ir.Value, element: ir.Type) -> ir.Value:
-    """Return a vector in a wider floating-point type."""
-    kind = ir.VectorType(value.type)
-    if kind.element_type == element:
-        return value
-    return arith.extf(ir.VectorType.get(kind.shape, element), value)
 
 
 def _both(a: ir.Value | None, b: ir.Value | None) -> ir.Value | None:

@@ -72,6 +72,12 @@ class ConvolutionKernel:
         """Return the trip count of a loop; 1 where there is none."""
         return 1 if loop is None else self.sizes[loop]
 
+    @property
+    def filter_span(self) -> int:
+        """From an output channel's first weight to behind its last."""
+        last = (self.size(self.in_channel) - 1) * self.weights.stride(self.in_channel)
+        return last + max(self.tap_weights()) + 1
+
     def tap_weights(self) -> list[int]:
         """Return where the filter has each tap, in the order of `Halo.taps`."""
         found = [0]

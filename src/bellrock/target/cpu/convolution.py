@@ -20,6 +20,8 @@ from bellrock.target.base import Facts
 
 ELEMENT_BYTES = 4
 """Input is packed, and summed, in f32."""
+PACKED = ("f32", "bf16", "f16")
+"""Types of image and filter: narrow ones are widened as they are packed."""
 STACK_BYTES = 1 << 20
 """Most that a block's buffers may take of a thread's stack (OpenMP's smallest is 4 MiB)."""
 PARALLEL_CYCLES = 20_000
@@ -79,7 +81,7 @@ class DirectConvolutionKnobs(Knobs, name="direct-convolution"):
             raise SelectionError(
                 f"constraint 'image-rows-along-memory' of {self.name} is broken",
                 got=motif.signature(),
-                allowed="an f32 convolution with columns innermost in image and result",
+                allowed="a convolution summed in f32, columns innermost in image and result",
             )
         size = problem.buffer_bytes(self, problem.halo(self))
         if size > STACK_BYTES:
@@ -103,6 +105,8 @@ class Problem:
     leading: tuple[Axis, ...]
     row: Axis
     column: Axis
+    narrow: bool
+    """Whether the filter is widened, panel by panel."""
 
     @property
     def taps(self) -> int:
@@ -127,7 +131,8 @@ class Problem:
         tile = knobs.vectors * knobs.lanes
         pixels = -(-halo.pixels(halo.rows) // tile) * tile
         panel = min(knobs.channels, self.out_channels)
-        return ELEMENT_BYTES * (halo.elements(tile) + panel * pixels)
+        weights = panel * (self.in_channels * self.taps + knobs.lanes) if self.narrow else 0
+        return ELEMENT_BYTES * (halo.elements(tile) + panel * pixels + weights)
 
     def cycles(self, knobs: DirectConvolutionKnobs, halo: Halo, cores: int) -> float:
         """Estimate the time of the whole convolution on some cores.
@@ -162,7 +167,9 @@ def problem_of(motif: Motif) -> Problem | None:
     """Return a motif as the lowering sees it; None where it does not take it."""
     if motif.kind is not MotifKind.CONVOLUTION or not motif.plain or min(motif.loops) < 1:
         return None
-    if any(o.dtype != "f32" for o in motif.operands) or motif.accumulator != "f32":
+    if any(o.dtype not in PACKED for o in motif.inputs):
+        return None
+    if motif.accumulator != "f32" or motif.outputs[0].dtype != "f32":
         return None
     images = [o for o in motif.inputs if o.layout.endswith(")")]
     lists = motif.lists
@@ -189,6 +196,7 @@ def problem_of(motif: Motif) -> Problem | None:
         leading=tuple(axes[:-2]),
         row=axes[-2] if len(axes) > 1 else Axis(),
         column=axes[-1],
+        narrow=any(o.dtype != "f32" for o in motif.inputs),
     )
 
 
