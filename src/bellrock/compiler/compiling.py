@@ -77,6 +77,7 @@ def pipeline_for(
         selectors=SELECTORS.names(),
         motifs=[str(kind) for kind in MotifKind],
         choices=[knobs.name for knobs in target.all_knobs()],
+        features=target.known_features(),
     )
 
 

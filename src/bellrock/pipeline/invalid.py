@@ -183,8 +183,12 @@ def _no_kind(entry: object, source: Source, keys: Keys) -> PipelineError:
     )
 
 
+_PRINTED = 32
+"""Longest list of known names that a message shows whole."""
+
+
 def check_known(kind: str, names: Sequence[str], known: Collection[str], where: str) -> None:
     """Raise if one of the names is not known."""
     for name in names:
         if name not in known:
-            raise unknown(kind, name, known, where)
+            raise unknown(kind, name, known, where, closed=len(known) <= _PRINTED)

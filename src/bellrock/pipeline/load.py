@@ -60,6 +60,7 @@ def load_pipeline(
     selectors: Collection[str] = (),
     motifs: Collection[str] | None = None,
     choices: Collection[str] | None = None,
+    features: Collection[str] | None = None,
     register: Callable[[ir.Context], None] | None = None,
 ) -> Pipeline:
     """Load a pipeline and check all of it, included descriptors and both branches too.
@@ -74,6 +75,7 @@ def load_pipeline(
         selectors: names that `select: {by: ...}` may use.
         motifs: names that `select: {motifs: ...}` may use; None: not checked.
         choices: names of classes of knobs, for `when: {choice: ...}`; None: not checked.
+        features: that devices may have, for `when: {feature: ...}`; None: not checked.
         register: makes dialects known, for parsing transform files.
 
     Raises:
@@ -86,6 +88,7 @@ def load_pipeline(
         selectors=selectors,
         motifs=motifs,
         choices=choices,
+        features=features,
         register=register,
     )
     path = find_pipeline(name_or_path, search, folder=Path(), where=None)
@@ -130,6 +133,7 @@ class _Loader:
     selectors: Collection[str]
     motifs: Collection[str] | None
     choices: Collection[str] | None
+    features: Collection[str] | None
     register: Callable[[ir.Context], None] | None
     open_files: list[Path] = field(default_factory=list)
     """The chain of includes that is being loaded, outermost first."""
@@ -242,9 +246,12 @@ class _Loader:
         )
 
     def _values(self, condition: Condition, keys: Keys, file: _File) -> tuple[str, ...]:
-        """Return the features or classes of knobs of a condition; the latter are checked."""
+        """Return the features or classes of knobs of a condition, checked."""
         if condition.feature is not None:
-            return (condition.feature,)
+            values = (condition.feature,)
+            if self.features is not None:
+                check_known("feature", values, self.features, file.where((*keys, "feature")))
+            return values
         choice = condition.choice
         values = (choice,) if isinstance(choice, str) else tuple(choice or ())
         if self.choices is not None:

@@ -141,6 +141,13 @@ class Target(abc.ABC):
     def facts(self) -> Facts:
         """Return the facts of the device in this machine (or of the one modelled)."""
 
+    def known_features(self) -> frozenset[str] | None:
+        """Return every feature that devices of this kind may have, for checks of names.
+
+        None where that cannot be told; conditions on features are then not checked.
+        """
+        return None
+
     def measured_facts(self, *, cache_dir: Path) -> Facts:
         """Return the facts with peak and bandwidths measured, where the device lets one.
 

@@ -52,6 +52,7 @@ def _load(name: str, variables: dict[str, object] | None = None) -> None:
         selectors=["lock", "default"],
         motifs=["contraction", "convolution"],
         choices=["blocks"],
+        features=["a", "avx2", "avx512bf16"],
         variables=variables,
     )
 

@@ -39,6 +39,13 @@ def host_facts() -> Facts:
     )
 
 
+def architecture_features() -> frozenset[str]:
+    """Return the features that LLVM knows of this architecture, whether it is here or not."""
+    import llvmlite.binding as llvm
+
+    return frozenset(llvm.get_host_cpu_features())
+
+
 def usable_cores() -> int:
     """Return how many cores this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

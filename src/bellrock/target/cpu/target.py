@@ -26,6 +26,12 @@ class CpuTarget(Target):
 
         return host_facts()
 
+    def known_features(self) -> frozenset[str]:
+        """Return the features that LLVM knows of this architecture, here or not."""
+        from bellrock.target.cpu.facts import architecture_features
+
+        return architecture_features()
+
     def measured_facts(self, *, cache_dir: Path) -> Facts:
         """Return the facts with rates, measured once for each cache."""
         from bellrock.target.cpu.rates import with_rates
