@@ -23,6 +23,7 @@ from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
 from bellrock.dialects.fold_movement import maps_of
 from bellrock.dialects.grouping import init_index, is_elementwise
 from bellrock.dialects.row_space import element_bytes
+from bellrock.dialects.varying import varying_values
 
 CHEAP = 6
 """Operations per element up to which an op is computed again: about a store and two loads."""
@@ -80,18 +81,12 @@ def _may_vanish(op: ir.Operation) -> bool:
 
 def _cost(op: ir.Operation) -> int:
     """Count operations per element; those on values that a whole row shares cost nothing."""
-    block = op.regions[0].blocks[0]
-    count = len(maps_of(op)[-1].results)
-    varying = {
-        a for a, m in zip(block.arguments, maps_of(op), strict=True) if len(m.results) == count
-    }
+    varying = varying_values(op)
     total = 0
-    for inner in (o.operation for o in block.operations):
-        if not any(v in varying for v in inner.operands):
-            continue
-        varying.update(inner.results)
-        default = _FUNCTION if inner.name.startswith("math.") else 1
-        total += _COSTS.get(inner.name, default)
+    for inner in (o.operation for o in op.regions[0].blocks[0].operations):
+        if any(v in varying for v in inner.operands):
+            default = _FUNCTION if inner.name.startswith("math.") else 1
+            total += _COSTS.get(inner.name, default)
     return total
 
 

@@ -6,7 +6,8 @@
 nothing, so that the innermost runs along memory (see `loop_order`); upstream's
 `structured.interchange` takes the order from the schedule's text only, not as a parameter.
 `relax_reductions`: allow the combiner of a reduction to be reassociated (its error stays
-within what `verify` derives for any order), and products to contract into fused multiply-add.
+within what `verify` derives for any order), products to contract into fused multiply-add, and
+the division of a row by one number to become a product with its reciprocal.
 `stub_kernels`: replace the bodies of compiled kernels by what they read and write.
 `declare_kernels`: drop those bodies, once the host function is bufferised.
 """
@@ -20,6 +21,7 @@ from bellrock.dialects.fold_movement import maps_of
 from bellrock.dialects.grouping import init_index, is_tensor
 from bellrock.dialects.loop_order import order_along_memory
 from bellrock.dialects.outlining import CHOICE, KERNEL, anchor_of
+from bellrock.dialects.varying import varying_values
 
 TILE = "bellrock.tile"
 ORDER = "bellrock.order"
@@ -156,14 +158,19 @@ _COMBINERS = {"arith.addf", "arith.mulf", "arith.maximumf", "arith.minimumf",
 
 
 def _relax(root: ir.Operation) -> None:
-    contract = ir.Attribute.parse("#arith.fastmath<contract>", root.context)
-    reassociate = ir.Attribute.parse("#arith.fastmath<reassoc,contract>", root.context)
+    contract, reassociate, reciprocal = (
+        ir.Attribute.parse(f"#arith.fastmath<{flags}>", root.context)
+        for flags in ("contract", "reassoc,contract", "arcp,contract")
+    )
     for generic in ops_named(root, "linalg.generic"):
         block = generic.regions[0].blocks[0]
         carried = list(block.arguments)[init_index(generic) :]
         reduces = any("reduction" in str(a) for a in generic.attributes["iterator_types"])
+        varying = varying_values(generic)
         for inner in block.operations:
             op = inner.operation
+            if op.name == "arith.divf" and op.operands[1] not in varying:
+                op.attributes["fastmath"] = reciprocal
             if op.name not in _COMBINERS and op.name != "arith.subf":
                 continue
             combines = reduces and any(v in carried for v in op.operands)

@@ -11,6 +11,8 @@ Rewrite (scan along dimension 1 of tensor<4x9x5xf32>):
         %acc' = combine(%acc, slice of %x); insert %acc' into slice %k of %t }
       scf.forall.in_parallel { insert %r into %s } }
 
+A scan along memory goes by vectors instead (`vector_scan`).
+
 Leaves: scf.forall, scf.for, linalg.generic, tensor slices.
 """
 
@@ -20,6 +22,7 @@ from torch_mlir import ir
 from torch_mlir.dialects import arith, ext, linalg, scf, tensor, transform
 
 from bellrock.dialects.extension import Bellrock, attach_in_place, each_op
+from bellrock.dialects.vector_scan import line_scan, lower_lines
 from bellrock.errors import CompileError
 
 TILE = "bellrock.tile"
@@ -118,6 +121,18 @@ def elementwise(
 
 
 def _lower_scan(op: ir.Operation) -> None:
+    if any(True for _ in op.results[1].uses):
+        raise CompileError("the final value of a scan is used", where=str(op.location))
+    lines = line_scan(op)
+    parallel = TILE in op.attributes and any(op.attributes[TILE])
+    if lines is None or not (parallel or ir.RankedTensorType(op.operands[0].type).rank == 1):
+        _lower_by_steps(op)
+        return
+    op.results[0].replace_all_uses_with(lower_lines(op, lines))
+    op.erase()
+
+
+def _lower_by_steps(op: ir.Operation) -> None:
     source, output = op.operands[0], op.operands[1]
     initial = op.operands[2]
     axis = ir.IntegerAttr(op.attributes["dimension"]).value
@@ -126,8 +141,6 @@ def _lower_scan(op: ir.Operation) -> None:
     rest = [d for d in range(len(shape)) if d != axis]
     tile = list(op.attributes[TILE]) if TILE in op.attributes else [0] * len(shape)
     combiner = op.regions[0].blocks[0]
-    if any(True for _ in op.results[1].uses):
-        raise CompileError("the final value of a scan is used", where=str(op.location))
     looped = [d for d in rest if tile[d] and shape[d] % tile[d] == 0]
     sizes = [tile[d] if d in looped else shape[d] for d in range(len(shape))]
 

@@ -122,3 +122,22 @@ def test_a_result_that_a_product_needs_comes_first() -> None:
 def test_a_small_kernel_stays_whole() -> None:
     kernels_of(Op(lambda x: torch.softmax(x, 1)), (3, 5))
     kernels_of(Op(lambda x: torch.softmax(x, 1)), (1, 9001))
+
+
+SCANS: dict[str, Tensors] = {
+    "sum": lambda x: torch.cumsum(x, -1),
+    "product": lambda x: torch.cumprod(x * 0.1 + 1, -1),
+    "reverse": lambda x: torch.cumsum(x.flip(-1), -1).flip(-1),
+    "of columns": lambda x: torch.cumsum(x, 0),
+}
+
+
+@pytest.mark.parametrize("name", SCANS)
+def test_scans(name: str) -> None:
+    kernels_of(Op(SCANS[name]), (129, 333))
+
+
+def test_scans_of_one_line_and_of_short_lines() -> None:
+    kernels_of(Op(SCANS["sum"]), (9001,))
+    kernels_of(Op(SCANS["sum"]), (301, 33))
+    kernels_of(Op(SCANS["sum"]), (5, 7))
