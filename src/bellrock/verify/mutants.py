@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch.utils import _pytree as pytree
 
+from bellrock.verify import quantiles
 from bellrock.verify.compare import Comparison
 from bellrock.verify.meddling import DropMode, NarrowMode, dropped_candidates
 from bellrock.verify.oracle import Expectation, Oracle
@@ -25,6 +26,9 @@ from bellrock.verify.verdict import MutantResult
 ONE_STEP = 8.0
 """Errors of one step in precision: a mutant nearer to the right answer than this many times
 PyTorch's own error (and what chance adds where errors are few) cannot be told apart."""
+
+_LUCK = 0.01
+"""Chance that PyTorch's own error is taken for smaller than it usually is."""
 
 
 def simple_mutants(
@@ -161,8 +165,9 @@ class _Judge:
             )  # fmt: skip
         distance = self._distance(outputs, number)
         chance = self._chance(found.output)
+        lucky = self._lucky(found.output)
         drowned = self._drowned(found.output)
-        able = distance > 1.0 and near > ONE_STEP * chance and not drowned
+        able = distance > 1.0 and near * lucky > ONE_STEP * chance and not drowned
         if distance == 0.0:
             reason = "it equals the right answer"
         elif distance <= 1.0:
@@ -176,6 +181,8 @@ class _Judge:
                 f"it is as near to the right answer as rounding may be: {found.value:.3g} of "
                 f"{found.budget:.3g} ({found.metric}), {near:.3g} times PyTorch's own error"
             )
+            if lucky < 0.5:
+                reason += ", which is of few roundings and may be small by chance"
             if chance > 2.0:
                 reason += f", where {chance:.2g} times the expected error may be chance"
         return MutantResult(
@@ -186,6 +193,16 @@ class _Judge:
         """Return how far the error of few independent roundings may be from the expected."""
         budget = self.expectation.budgets[number]
         return 1.0 if budget is None else budget.group_limits(1.0)["whole"]
+
+    def _lucky(self, number: int) -> float:
+        """Return how small PyTorch's own error may be by chance, beside what it is on average.
+
+        A scalar is one error, which is a hundredth of its usual size once in a hundred times.
+        """
+        budget = self.expectation.budgets[number]
+        if budget is None:
+            return 1.0
+        return math.sqrt(quantiles.small_mean_square(_LUCK, budget.independent["whole"]))
 
     def _drowned(self, number: int) -> bool:
         """Return whether an output is made of rounding errors: a mean of what sums to 0."""

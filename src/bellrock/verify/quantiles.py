@@ -21,6 +21,11 @@ def variance_ratio(probability: float, above: float, below: float) -> float:
     return below * (1.0 - x) / (above * x) if x > 0 else math.inf
 
 
+def small_mean_square(probability: float, count: float) -> float:
+    """Return the mean square of `count` standard normal errors that is not reached that often."""
+    return 2.0 / count * float(special.gammaincinv(count / 2, probability))
+
+
 def poisson(probability: float, mean: float) -> int:
     """Return the least count that is exceeded with at most this probability."""
     if mean <= 0:
