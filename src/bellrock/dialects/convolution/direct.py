@@ -152,6 +152,8 @@ class _Lowering:
     halo: Halo
     panel: int
     """Output channels of a register tile."""
+    vectors: int
+    """Vectors of a register tile: no more than a block has."""
     channel_block: int
     """Output channels of a block: whole panels."""
 
@@ -164,27 +166,30 @@ class _Lowering:
         channels = kernel.size(kernel.out_channel)
         panel = min(choice.channels, channels)
         wanted = choice.channel_block or channels
+        row, column = kernel.row.axis.dense, kernel.column.axis.dense
+        halo = Halo(
+            leading=tuple(s.axis.dense for s in kernel.leading),
+            row=row,
+            column=column,
+            in_channels=kernel.size(kernel.in_channel),
+            rows=min(rows, row.output),
+            columns=-(-columns // kernel.column.axis.spread),
+            lanes=choice.lanes,
+        )
         return cls(
             kernel=kernel,
             choice=choice,
             arguments=arguments,
-            halo=Halo(
-                leading=tuple(s.axis.dense for s in kernel.leading),
-                row=kernel.row.axis.dense,
-                column=kernel.column.axis.dense,
-                in_channels=kernel.size(kernel.in_channel),
-                rows=-(-rows // kernel.row.axis.spread),
-                columns=-(-columns // kernel.column.axis.spread),
-                lanes=choice.lanes,
-            ),
+            halo=halo,
             panel=panel,
+            vectors=min(choice.vectors, -(-halo.pixels(halo.rows) // choice.lanes)),
             channel_block=-(-min(wanted, channels) // panel) * panel,
         )
 
     @property
     def tile_pixels(self) -> int:
         """Pixels of a register tile."""
-        return self.choice.vectors * self.choice.lanes
+        return self.vectors * self.choice.lanes
 
     def emit(self) -> None:
         """Emit the loop over blocks."""
@@ -272,7 +277,7 @@ class _Lowering:
         tile = Tile(
             halo=halo,
             channels=self.panel,
-            vectors=self.choice.vectors,
+            vectors=self.vectors,
             packed=packed,
             weights=filters.read_from(),
             sums=sums,

@@ -48,7 +48,7 @@ class DirectConvolutionKnobs(Knobs, name="direct-convolution"):
     )
     rows: int = knob(
         unit="elements", low=0, values=(0, 1, 4, 7, 14, 28, 56),
-        help="Output rows of a block; 0: all.",
+        help="Output rows of a block (transposed: of each phase); 0: all.",
     )  # fmt: skip
     columns: int = knob(
         unit="elements", low=0, values=(0, 96, 192, 384, 768),
