@@ -141,3 +141,22 @@ def test_scans_of_one_line_and_of_short_lines() -> None:
     kernels_of(Op(SCANS["sum"]), (9001,))
     kernels_of(Op(SCANS["sum"]), (301, 33))
     kernels_of(Op(SCANS["sum"]), (5, 7))
+
+
+TRANSPOSES: dict[str, Tensors] = {
+    "copied": lambda x: x.mT.contiguous(),
+    "computed with": lambda x: x.mT * 2 + x.mT.exp(),
+    "with indices": lambda x: x.mT + torch.arange(x.shape[-2]),
+    "outer dimension inwards": lambda x: x.permute(1, 2, 0).contiguous(),
+    "under a softmax": lambda x: torch.softmax(x.mT, -1),
+}
+
+
+@pytest.mark.parametrize("name", TRANSPOSES)
+def test_transposes(name: str) -> None:
+    kernels_of(Op(TRANSPOSES[name]), (33, 45, 61))
+
+
+def test_transposes_of_even_sizes() -> None:
+    kernels_of(Op(TRANSPOSES["under a softmax"]), (16, 64, 72))
+    kernels_of(Op(TRANSPOSES["copied"]), (128, 64), dtype=DType.BF16)
