@@ -112,12 +112,14 @@ def op_classes() -> Sequence[Any]:
         tile_rows,
         trim_windows,
     )
+    from bellrock.dialects.attention import lowering as attention
     from bellrock.dialects.convolution import direct
 
     return (
         *choice.OPS,
         *clamp_gathers.OPS,
         *alias_scopes.OPS,
+        *attention.OPS,
         *block_contraction.OPS,
         *block_transposes.OPS,
         *block_results.OPS,

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 
 from torch_mlir import ir
 
+from bellrock.dialects.attention.chosen import chosen_attention
 from bellrock.dialects.fold_movement import maps_of
 from bellrock.dialects.pads import PAD
 from bellrock.dialects.row_grouping import RowMerger, is_plain_reduction
@@ -41,6 +42,8 @@ class Group:
     ops: list[ir.Operation] = field(default_factory=list)
     anchor: ir.Operation | None = None
     """The op that the kernel is for: whose choice is used."""
+    closed: bool = False
+    """Whether nothing may join: a lowering by hand takes these ops and no others."""
 
 
 @dataclass(slots=True)
@@ -156,8 +159,9 @@ def group_block(block: ir.Block) -> Grouping:
     for op in ops:
         if roles[op] is Role.KERNEL or (roles[op] is Role.CHEAP and _leaves(op, roles)):
             group_of[op] = Group(ops=[op], anchor=op)
+    _close_attentions(ops, group_of, position)
     for op in ops:
-        if op in group_of:
+        if op in group_of and not group_of[op].closed:
             _join_producer(op, group_of, position)
             _join_init(op, group_of, position)
             _join_inserted(op, group_of, position)
@@ -186,6 +190,17 @@ def _join_rows(group_of: dict[ir.Operation, Group], position: dict[ir.Operation,
         group = Group(ops=list(ops), anchor=anchor)
         group_of.update(dict.fromkeys(ops, group))
     return bool(joined)
+
+
+def _close_attentions(
+    ops: list[ir.Operation], group_of: dict[ir.Operation, Group], position: dict[ir.Operation, int]
+) -> None:
+    """Make one kernel of each attention whose choice is to go over the keys once."""
+    for op in ops:
+        attention = chosen_attention(op) if op in group_of else None
+        if attention is not None and all(part in group_of for part in attention):
+            group = Group(sorted(attention, key=lambda o: position[o]), anchor=op, closed=True)
+            group_of.update(dict.fromkeys(attention, group))
 
 
 def _leaves(op: ir.Operation, roles: dict[ir.Operation, Role]) -> bool:
@@ -225,6 +240,7 @@ def _join_producer(
         if (
             identity
             and group is not group_of[op]
+            and not group.closed
             and group.ops[-1] == producer
             and len(producer.results) == 1
             and all(user == op for user in _users(producer))

@@ -279,6 +279,20 @@ def widened(value: ir.Value, element: ir.Type) -> ir.Value:
     return arith.extf(ir.VectorType.get(kind.shape, element), value)
 
 
+def scatter(
+    value: ir.Value, buffer: ir.Value, at: Index, offsets: Sequence[int], mask: ir.Value | None
+) -> None:
+    """Store a vector's lanes, or those on the mask, at known offsets."""
+    lanes = len(offsets)
+    i32 = ir.VectorType.get([lanes], ir.IntegerType.get_signless(32))
+    steps = ", ".join(str(o) for o in offsets)
+    known = arith.constant(i32, ir.Attribute.parse(f"dense<[{steps}]> : {i32}"))
+    if mask is None:
+        i1 = ir.VectorType.get([lanes], ir.IntegerType.get_signless(1))
+        mask = arith.constant(i1, ir.Attribute.parse(f"dense<true> : {i1}"))
+    vector.scatter(None, buffer, [as_value(at)], known, mask, value)
+
+
 def shuffle(a: ir.Value, b: ir.Value, lanes: Sequence[int]) -> ir.Value:
     """Pick lanes of two vectors, those of the second counted after the first's."""
     return vector.shuffle(a, b, list(lanes))

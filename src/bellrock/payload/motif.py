@@ -9,6 +9,7 @@ from __future__ import annotations
 from torch_mlir import ir
 
 from bellrock.payload.motifs import (
+    attention,
     contraction,
     convolution,
     elementwise,
@@ -25,6 +26,7 @@ from bellrock.payload.motifs.structured import read_structured
 __all__ = ["DYNAMIC", "Motif", "MotifKind", "Operand", "Side", "find_motif"]
 
 _STRUCTURED = (
+    attention.match,
     contraction.match,
     convolution.match,
     pooling.match,

@@ -21,6 +21,7 @@ from bellrock.payload.motif import MotifKind
 _ROOTS = frozenset({"math.sqrt", "math.rsqrt", "math.powf"})
 _DIVISIONS = frozenset({"arith.divf", "arith.mulf"})
 _PASSING = frozenset({MotifKind.ELEMENTWISE, MotifKind.DATA_MOVEMENT})
+_PRODUCTS = frozenset({MotifKind.CONTRACTION, MotifKind.ATTENTION})
 _DEPTH = 8
 """How many ops a chain between two parts of a pattern may have."""
 
@@ -154,7 +155,7 @@ class _Finder:
     ) -> tuple[int, ...]:
         """Return the path to the nearest contraction, without the start."""
         for index, path in self.reach(sorted(start), step, depth=4).items():
-            if self.nodes[index].motif.kind is MotifKind.CONTRACTION and outside(index):
+            if self.nodes[index].motif.kind in _PRODUCTS and outside(index):
                 return tuple(i for i in path if i not in start)
         return ()
 

@@ -21,6 +21,11 @@ from bellrock.target.cpu.convolution import (
     default_direct_convolution,
     problem_of,
 )
+from bellrock.target.cpu.flash_attention import (
+    FlashAttentionKnobs,
+    default_flash,
+    takes_flash,
+)
 from bellrock.target.cpu.panels import PanelKnobs, default_panels, takes_panels
 from bellrock.target.cpu.row_params import RowKnobs, default_rows, has_rows
 
@@ -91,6 +96,7 @@ class BlockKnobs(Knobs, name="blocks"):
 ALL_KNOBS: tuple[type[Knobs], ...] = (
     BlockKnobs,
     DirectConvolutionKnobs,
+    FlashAttentionKnobs,
     PanelKnobs,
     RowKnobs,
 )
@@ -103,6 +109,8 @@ def knobs_for(motif: Motif) -> tuple[type[Knobs], ...]:
         return ()
     if takes_panels(motif):
         return (PanelKnobs, BlockKnobs)
+    if takes_flash(motif):
+        return (FlashAttentionKnobs, BlockKnobs)
     if problem_of(motif) is not None:
         return (DirectConvolutionKnobs, BlockKnobs)
     return (RowKnobs, BlockKnobs) if has_rows(motif) else (BlockKnobs,)
@@ -116,6 +124,7 @@ def default_choice(motif: Motif, facts: Facts) -> Knobs | None:
         return default_panels(motif, facts)
     return (
         default_direct_convolution(motif, facts)
+        or default_flash(motif, facts)
         or default_rows(motif, facts)
         or default_blocks(motif, facts)
     )
@@ -129,7 +138,7 @@ def default_blocks(motif: Motif, facts: Facts) -> BlockKnobs | None:
     parallel = [i for i, kind in enumerate(motif.iterators) if kind == "parallel"]
     tile = [0] * len(loops)
     if math.prod(loops) >= SERIAL_ITERATIONS and parallel and facts.cores > 1:
-        if motif.kind is MotifKind.CONTRACTION:
+        if motif.kind in (MotifKind.CONTRACTION, MotifKind.ATTENTION):
             _contraction_blocks(motif, tile)
         _share(tile, loops, parallel, facts.cores * BLOCKS_PER_CORE)
     return BlockKnobs(tile=tuple(tile))

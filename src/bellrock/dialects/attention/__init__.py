@@ -1,0 +1,1 @@
+"""Attention in one pass over keys and values: which ops belong to it, and their lowering."""

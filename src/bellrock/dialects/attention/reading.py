@@ -1,0 +1,173 @@
+"""Reading a kernel function that holds one attention.
+
+Flows in: `func.func` on tensors. Flows out: `AttentionKernel`, with every tensor as strides by
+dimension of the scores; or None where the function has anything that the lowering does not know.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch_mlir import ir
+
+from bellrock.dialects.attention.chosen import attention_at, is_positions
+from bellrock.dialects.convolution.operands import Operand, operand_of, owner_of, source_of
+from bellrock.payload.motifs.attention import Attention
+from bellrock.payload.motifs.structured import REDUCTION, Structured
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A value that is the index along a dimension of the scores."""
+
+    dimension: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreStage:
+    """An elementwise op on scores."""
+
+    op: ir.Operation
+    inputs: tuple[Operand | Position | ir.Value | None, ...]
+    """Of each input: a tensor in memory, a position, a scalar, or None: the score."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionKernel:
+    """An attention in memory; the loops of an operand are dimensions of the scores.
+
+    Depth, and the features of values, are the two numbers behind the last of these.
+    """
+
+    shape: tuple[int, ...]
+    """Of the scores."""
+    query: int
+    key: int
+    depth_size: int
+    feature_size: int
+    queries: Operand
+    keys: Operand
+    values: Operand
+    result: Operand
+    stages: tuple[ScoreStage, ...]
+    empty_is_zero: bool
+
+    @property
+    def depth(self) -> int:
+        """Number of the depth among an operand's loops."""
+        return len(self.shape)
+
+    @property
+    def feature(self) -> int:
+        """Number of the features among an operand's loops."""
+        return len(self.shape) + 1
+
+
+_CHEAP = {"linalg.fill", "tensor.empty", "arith.constant", "tensor.extract_slice",
+          "tensor.expand_shape", "tensor.collapse_shape", "tensor.cast", "func.return"}  # fmt: skip
+
+
+def read_kernel(function: ir.Operation, anchor: ir.Operation) -> AttentionKernel | None:
+    """Return a kernel as the lowering takes it (see the module's docstring)."""
+    found = attention_at(anchor)
+    blocks = list(function.regions[0].blocks)
+    if found is None or len(blocks) != 1 or not _covers(blocks[0], found):
+        return None
+    returned = list(list(blocks[0].operations)[-1].operation.operands)
+    sides = _sides(found)
+    stages = [_stage(stage, len(found.exponential.loops)) for stage in found.stages]
+    if returned != [anchor.results[0]] or sides is None or any(s is None for s in stages):
+        return None
+    return AttentionKernel(
+        shape=found.exponential.loops,
+        query=found.query,
+        key=found.key,
+        depth_size=found.scores.loops[_reduced(found.scores)],
+        feature_size=found.output.loops[_feature_loop(found)],
+        queries=sides[0],
+        keys=sides[1],
+        values=sides[2],
+        result=sides[3],
+        stages=tuple(s for s in stages if s is not None),
+        empty_is_zero=found.empty_is_zero,
+    )
+
+
+def _covers(block: ir.Block, found: Attention) -> bool:
+    """Whether a function has no other work than the attention."""
+    ops = set(found.ops)
+    return all(
+        o.operation in ops or o.operation.name in _CHEAP or is_positions(o.operation)
+        for o in block.operations
+    )
+
+
+def _reduced(op: Structured) -> int:
+    return op.iterators.index(REDUCTION)
+
+
+def _feature_loop(found: Attention) -> int:
+    """Return the loop of the output that the scores do not have, which is one."""
+    (loop,) = set(range(len(found.output.loops))) - set(found.output_loops)
+    return loop
+
+
+def _sides(found: Attention) -> tuple[Operand, Operand, Operand, Operand] | None:
+    """Return queries, keys, values and result."""
+    rank = len(found.exponential.loops)
+    scores, output = found.scores, found.output
+    if len(output.loops) != rank + 1:
+        return None
+    dimensions = [e.loop for e in scores.accesses[scores.input_count]]
+    score_loops = _numbered(len(scores.loops), dimensions, rank)
+    output_loops = _numbered(len(output.loops), list(found.output_loops), rank + 1)
+    fill = owner_of(output.values[output.input_count])
+    if fill is None:
+        return None
+    result = fill.operands[1]
+    operands = (
+        _operand(scores, found.queries, score_loops),
+        _operand(scores, 1 - found.queries, score_loops),
+        _operand(output, found.values, output_loops),
+        _operand(output, output.input_count, output_loops, result),
+    )
+    a, b, c, d = operands
+    return None if a is None or b is None or c is None or d is None else (a, b, c, d)
+
+
+def _numbered(count: int, dimensions: list[int | None], other: int) -> list[int]:
+    """Return, for each loop, its dimension of the scores; `other` for the one that has none."""
+    return [dimensions.index(loop) if loop in dimensions else other for loop in range(count)]
+
+
+def _operand(
+    op: Structured, number: int, loops: list[int], value: ir.Value | None = None
+) -> Operand | None:
+    source = source_of(op.values[number] if value is None else value)
+    return None if source is None else operand_of(source, op.accesses[number], loops)
+
+
+def _stage(op: Structured, rank: int) -> ScoreStage | None:
+    inputs: list[Operand | Position | ir.Value | None] = []
+    for i in range(op.input_count):
+        value = op.values[i]
+        if not isinstance(value.type, ir.RankedTensorType):
+            inputs.append(value)
+            continue
+        owner = owner_of(value)
+        access = op.accesses[i]
+        if is_positions(owner):
+            if len(access) != 1 or access[0].loop is None:
+                return None
+            inputs.append(Position(access[0].loop))
+        elif owner is not None and owner.name == "linalg.fill":
+            inputs.append(owner.operands[0])
+        elif owner is not None and owner.name == "linalg.generic":
+            inputs.append(None)
+        else:
+            source = source_of(value)
+            operand = None if source is None else operand_of(source, access, range(rank))
+            if operand is None:
+                return None
+            inputs.append(operand)
+    return ScoreStage(op.op, tuple(inputs))

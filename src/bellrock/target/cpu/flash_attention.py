@@ -1,0 +1,105 @@
+"""What can be chosen for attention in one pass over keys and values, and the default.
+
+Flows in: a motif, the processor's facts. Flows out: `FlashAttentionKnobs`, or None where the
+lowering (`bellrock/dialects/attention`) does not take the motif.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bellrock.errors import SelectionError
+from bellrock.params.constraint import Constraint
+from bellrock.params.knobs import Knobs, knob
+from bellrock.payload.motifs.base import Motif, MotifKind
+from bellrock.target.base import Facts
+
+ELEMENT_BYTES = 4
+STACK_BYTES = 1 << 20
+"""Most that a block's buffers may take of a thread's stack (OpenMP's smallest is 4 MiB)."""
+PARALLEL_FLOPS = 1 << 20
+"""Below this much work, waking the other cores costs more than it gains."""
+BLOCK_KEYS = 96
+"""Scores of so many keys stay in the L1 cache between the two products."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FlashAttentionKnobs(Knobs, name="flash-attention"):
+    """Blocks of queries, side by side in vectors, against blocks of keys."""
+
+    lanes: int = knob(
+        unit="elements", low=4, high=16, values=(4, 8, 16), help="Queries of a vector."
+    )
+    vectors: int = knob(
+        low=1, high=8, values=(1, 2, 3, 4, 6), help="Vectors of queries of a block."
+    )
+    rows: int = knob(
+        unit="elements", low=1, high=28, values=(1, 2, 3, 4, 6, 8, 12),
+        help="Keys (or features) of a register tile.",
+    )  # fmt: skip
+    keys: int = knob(unit="elements", low=1, values=(32, 64, 96, 128, 256), help="Keys of a block.")
+    parallel: bool = knob(help="Whether the cores share the blocks of queries.")
+
+    constraints = (
+        Constraint(
+            "accumulators-in-registers",
+            "rows * vectors + vectors + 1 < vector_registers",
+            help="What does not fit is spilled to memory in the innermost loop.",
+        ),
+        Constraint("vectors-of-the-device", "lanes * 32 <= vector_bits"),
+    )
+
+    def validate(self, motif: Motif, facts: Facts) -> None:
+        """Check ranges and constraints, and that a block's buffers fit the stack.
+
+        Raises:
+            SelectionError: one is broken; it is named, with the values that it saw.
+        """
+        Knobs.validate(self, motif, facts)
+        if not takes_flash(motif):
+            raise SelectionError(
+                f"constraint 'attention-in-f32' of {self.name} is broken",
+                got=motif.signature(),
+                allowed="an attention whose tensors are all f32",
+            )
+        if self.buffer_bytes(motif) > STACK_BYTES:
+            raise SelectionError(
+                f"constraint 'block-on-the-stack' of {self.name} is broken",
+                got=f"{self.buffer_bytes(motif)} bytes for {self.to_mapping()}",
+                allowed=f"at most {STACK_BYTES} bytes",
+            )
+
+    def buffer_bytes(self, motif: Motif) -> int:
+        """Return the size of a block's queries, scores and sums."""
+        rows = motif.dims["depth"] + motif.dims["features"] + min(self.keys, motif.dims["keys"])
+        return ELEMENT_BYTES * self.lanes * self.vectors * (rows + 2)
+
+
+def takes_flash(motif: Motif) -> bool:
+    """Whether the lowering knows the motif."""
+    return (
+        motif.kind is MotifKind.ATTENTION
+        and motif.variant == ""
+        and set(motif.dtypes) == {"f32"}
+        and min(motif.dims.values()) > 0
+    )
+
+
+def default_flash(motif: Motif, facts: Facts) -> FlashAttentionKnobs | None:
+    """Return the widest block of queries whose buffers fit; None where none does."""
+    if not takes_flash(motif):
+        return None
+    lanes = min(16, facts.vector_bits // 32)
+    wanted = -(-motif.dims["queries"] // lanes)
+    most = 4 if facts.vector_registers >= 32 else 2
+    dims = motif.dims
+    work = 2 * dims["batch"] * dims["queries"] * dims["keys"] * (dims["depth"] + dims["features"])
+    for vectors in range(min(most, wanted), 0, -1):
+        rows = min(12, (facts.vector_registers - vectors - 2) // vectors)
+        keys = max(rows, BLOCK_KEYS // rows * rows)
+        knobs = FlashAttentionKnobs(
+            lanes=lanes, vectors=vectors, rows=rows, keys=keys, parallel=work >= PARALLEL_FLOPS
+        )
+        if knobs.buffer_bytes(motif) <= STACK_BYTES:
+            return knobs
+    return None

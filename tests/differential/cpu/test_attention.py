@@ -1,0 +1,168 @@
+"""Attention in one pass: against PyTorch in binary64 over odd shapes, masks and layouts."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import bellrock
+from bellrock.runtime.threads import share_openmp
+
+share_openmp()
+import torch  # noqa: E402  (after OpenMP, as the product does)
+
+from bellrock.compiler import compile_payload  # noqa: E402
+from bellrock.ingress.torch_export import import_module  # noqa: E402
+from bellrock.params.lock import Lock  # noqa: E402
+from bellrock.runtime.executable import load  # noqa: E402
+
+Tensor = torch.Tensor
+attend = torch.nn.functional.scaled_dot_product_attention
+
+
+class Model(torch.nn.Module):
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, *inputs: Tensor) -> Any:
+        return self.function(*inputs)
+
+
+def check(function: Callable[..., Tensor], *inputs: Tensor, fused: bool = True) -> None:
+    """Compare, and see that the kernel is (or is not) one attention."""
+    with torch.no_grad():
+        compiled = bellrock.compile(Model(function).eval(), inputs, use_cache=False)
+        found = compiled(*inputs)
+        exact = function(*(x.double() if x.is_floating_point() else x for x in inputs))
+    knobs = [row.parameters for row in compiled.compiled.choices if row.knobs == "flash-attention"]
+    assert bool(knobs) is fused
+    kinds = [k.motif for k in compiled.compiled.kernels]
+    assert not fused or ("attention" in kinds and "contraction" not in kinds)
+    assert torch.equal(found.isnan(), exact.isnan())
+    error = (found.double() - exact).nan_to_num().abs().max()
+    assert error < 2e-6 * inputs[2].abs().nan_to_num(posinf=1.0).max(), float(error)
+
+
+def three(
+    batch: int, heads: int, queries: int, depth: int, *, keys: int = 0, features: int = 0
+) -> tuple[Tensor, Tensor, Tensor]:
+    torch.manual_seed(queries)
+    keys, features = keys or queries, features or depth
+    shapes = ((queries, depth), (keys, depth), (keys, features))
+    q, k, v = (torch.randn(batch, heads, *shape) for shape in shapes)
+    return q, k, v
+
+
+@pytest.mark.parametrize(
+    ("queries", "keys", "depth", "features"),
+    [(2, 5, 3, 3), (64, 96, 16, 16), (65, 97, 17, 31), (7, 301, 64, 2), (130, 13, 5, 128)],
+)
+def test_every_query_sees_every_key(queries: int, keys: int, depth: int, features: int) -> None:
+    check(attend, *three(2, 3, queries, depth, keys=keys, features=features))
+
+
+@pytest.mark.parametrize("tokens", [2, 33, 96, 257])
+def test_a_causal_mask(tokens: int) -> None:
+    check(lambda q, k, v: attend(q, k, v, is_causal=True), *three(2, 2, tokens, 24))
+
+
+@pytest.mark.parametrize("keys", [50, 200])
+def test_a_causal_mask_over_other_numbers_of_keys(keys: int) -> None:
+    check(lambda q, k, v: attend(q, k, v, is_causal=True), *three(2, 2, 100, 24, keys=keys))
+
+
+def test_a_mask_that_is_nearly_causal() -> None:
+    def function(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        rows, columns = torch.arange(130)[:, None], torch.arange(130)[None, :]
+        scores = (q @ k.transpose(-2, -1)).masked_fill(columns > rows + 7, float("-inf"))
+        return scores.softmax(-1) @ v
+
+    check(function, *three(2, 2, 130, 24))
+
+
+@pytest.mark.parametrize("shape", [(65, 97), (2, 1, 65, 97), (1, 2, 1, 97), (2, 2, 65, 1)])
+@pytest.mark.parametrize("boolean", [False, True])
+def test_a_mask_that_is_given(shape: tuple[int, ...], boolean: bool) -> None:
+    q, k, v = three(2, 2, 65, 16, keys=97)
+    mask = torch.rand(shape) > 0.3 if boolean else torch.randn(shape)
+    check(lambda q, k, v, m: attend(q, k, v, attn_mask=m), q, k, v, mask)
+
+
+def test_queries_that_see_nothing() -> None:
+    q, k, v = three(1, 2, 65, 16, keys=130)
+    mask = torch.rand(65, 130) > 0.3
+    mask[::7] = False
+    check(lambda q, k, v, m: attend(q, k, v, attn_mask=m), q, k, v, mask)
+
+    def plain(q: Tensor, k: Tensor, v: Tensor, m: Tensor) -> Tensor:
+        scores = torch.where(m, q @ k.transpose(-2, -1), float("-inf"))
+        return torch.softmax(scores, -1) @ v
+
+    check(plain, q, k, v, mask)
+
+
+def test_numbers_that_are_none() -> None:
+    q, k, v = three(1, 2, 65, 16)
+    q[0, 0, 3, 2] = float("nan")
+    k[0, 1, 5, 1] = float("inf")
+    check(attend, q, k, v)
+
+
+def test_scores_far_apart() -> None:
+    q, k, v = three(1, 2, 65, 16)
+    check(attend, q * 40, k, v)
+
+
+def test_heads_inside_rows() -> None:
+    def function(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        a, b, c = (x.view(2, 65, 4, 16).transpose(1, 2) for x in (q, k, v))
+        return attend(a, b, c).transpose(1, 2).reshape(2, 65, 64)
+
+    torch.manual_seed(0)
+    check(function, *(torch.randn(2, 65, 64) for _ in range(3)))
+
+
+def test_heads_that_share_keys() -> None:
+    torch.manual_seed(0)
+    q, k, v = torch.randn(2, 6, 33, 8), torch.randn(2, 2, 47, 8), torch.randn(2, 2, 47, 8)
+    # Views between the products and the softmax are not seen through.
+    check(lambda q, k, v: attend(q, k, v, enable_gqa=True), q, k, v, fused=False)
+
+
+def test_several_layers_share_their_positions() -> None:
+    def function(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return attend(attend(q, k, v, is_causal=True), k, v, is_causal=True)
+
+    check(function, *three(1, 2, 133, 24))
+
+
+def test_weights_that_are_wanted_too_are_kept() -> None:
+    def function(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        weights = (q @ k.transpose(-2, -1)).softmax(-1)
+        return weights @ v + weights.amax()
+
+    check(function, *three(1, 2, 33, 8), fused=False)
+
+
+def test_every_choice_is_right() -> None:
+    q, k, v = three(1, 2, 70, 9, keys=75, features=11)
+    program = import_module(
+        Model(lambda q, k, v: attend(q, k, v, is_causal=True)), (q, k, v), name="attention"
+    )
+    (row,) = [
+        r
+        for r in compile_payload(program.payload, use_cache=False).choices
+        if r.knobs == "flash-attention"
+    ]
+    exact = attend(q.double(), k.double(), v.double(), is_causal=True)
+    for vectors, rows, keys in ((1, 1, 8), (3, 5, 64), (2, 2, 100), (1, 12, 75)):
+        chosen = {"lanes": 4, "vectors": vectors, "rows": rows, "keys": keys, "parallel": True}
+        lock = Lock(target="cpu", rows=(dataclasses.replace(row, parameters=chosen),))
+        (found,) = load(compile_payload(program.payload, lock=lock, use_cache=False))(
+            program.bind((q, k, v))
+        )
+        assert (found.double() - exact).abs().max() < 1e-5
