@@ -26,7 +26,7 @@ from bellrock.dialects.fold_movement import maps_of
 from bellrock.dialects.grouping import init_index, is_elementwise
 from bellrock.payload.motifs.base import element_bytes
 
-STACK_BYTES = 1 << 20
+STACK_BYTES = 3 << 19
 """Largest temporary that goes to a thread's stack."""
 _DYNAMIC = ir.ShapedType.get_dynamic_size()
 

@@ -159,7 +159,8 @@ SERIAL_PRODUCTS = 1 << 17
 BLOCKS_PER_CORE = 2
 _LATENCY = 8
 """Accumulators that keep the multiplier busy."""
-_DEPTH = 512
+_DEPTH_BYTES = 2048
+"""Bytes of one column's part of k in a panel."""
 _WORTH_PACKING = 4
 """Elements of k from which on a panel is used often enough."""
 
@@ -187,12 +188,12 @@ def _tiles(problem: _Problem, *, pairs: bool) -> PanelKnobs:
         most_rows, problem.columns, problem.lanes, problem.facts.vector_registers
     )
     width = vectors * problem.lanes
-    parts = -(-problem.k // _DEPTH)
+    parts = -(-problem.k * problem.depth_bytes // _DEPTH_BYTES)
     depth = max(2, -(-problem.k // parts // 32) * 32) if parts > 1 else max(2, problem.k)
     block_rows, block_columns = _block(problem, rows, width, depth)
     column_operand = problem.motif.inputs[0 if problem.vector == "m" else 1]
     side_by_side = unit_role(column_operand) in (problem.column_role, "")
-    pack = not side_by_side or (block_rows > 2 * rows and problem.k >= _WORTH_PACKING)
+    pack = not side_by_side or (block_rows > rows and problem.k >= _WORTH_PACKING)
     return PanelKnobs(
         tile=_tile(problem, block_rows, block_columns),
         vector=problem.vector, lanes=problem.lanes, rows=rows, columns=vectors, depth=depth,
@@ -242,8 +243,9 @@ def _block(problem: _Problem, rows: int, width: int, depth: int) -> tuple[int, i
     column_parts = -(-problem.columns // most)
     products = problem.batch * problem.rows * problem.columns * problem.k
     wanted = cores * BLOCKS_PER_CORE if products >= SERIAL_PRODUCTS and cores > 1 else 1
-    # What is fused after it finds the block of the result still in the cache.
-    row_parts = -(-problem.rows * min(most, problem.columns) * 4 // (cache // 2))
+    # The next part of k, and what is fused, find the block of the result in the cache.
+    room = cache // 2 if depth < problem.k else cache
+    row_parts = -(-problem.rows * min(most, problem.columns) * 4 // room)
     blocks = problem.batch * column_parts * row_parts
     if blocks < wanted:
         row_parts *= min(-(-wanted // blocks), max(1, problem.rows // (4 * rows)))
