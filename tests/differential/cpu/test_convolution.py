@@ -41,12 +41,16 @@ def count_motif(compiled: Any, motif: str) -> int:
 
 
 def check(
-    model: nn.Module, *shapes: tuple[int, ...], lock: Lock | None = None, moved: int = 0
+    model: nn.Module,
+    *shapes: tuple[int, ...],
+    lock: Lock | None = None,
+    moved: int = 0,
+    filled: int = 0,
 ) -> Lock:
     """Compile, compare with PyTorch in double precision; return the choices.
 
     A pad is made by the kernel that reads it, so that data is moved by `moved` kernels only
-    (a transposed convolution's filter is flipped by one).
+    (a transposed convolution's filter is flipped by one), and only `filled` kernels fill.
     """
     generator = torch.Generator().manual_seed(1)
     inputs = tuple(torch.randn(s, generator=generator) for s in shapes)
@@ -64,7 +68,7 @@ def check(
     chosen = compiled.compiled.lock()
     assert any(row.knobs == KNOBS for row in chosen.rows)
     assert count_motif(compiled, "data-movement") == moved
-    assert count_motif(compiled, "fill") == 0
+    assert count_motif(compiled, "fill") == filled
     return chosen
 
 
@@ -207,6 +211,12 @@ def test_batch_norm() -> None:
     assert norm.running_var is not None
     norm.running_var.data.uniform_(0.5, 2)
     check(nn.Sequential(nn.Conv2d(8, 24, 3), norm, nn.ReLU()), (2, 8, 14, 15))
+
+
+def test_result_in_a_slice() -> None:
+    """A result that is padded for the caller is written into the padded tensor."""
+    model = Then(nn.Conv2d(8, 24, 3), lambda y: nn.functional.pad(y.relu(), (1, 2, 3, 0)))
+    check(model, (2, 8, 14, 15), filled=1)
 
 
 def test_result_that_is_also_read() -> None:
