@@ -158,7 +158,7 @@ def _index(op: ir.Operation, access: ir.AffineMap) -> ir.Value:
     """Return the producer's index in the reader's loops."""
     expr = access.results[ir.IntegerAttr(op.attributes["dim"]).value]
     if isinstance(expr, ir.AffineDimExpr):
-        return linalg.index(expr.position)
+        return linalg.IndexOp(expr.position).result
     assert isinstance(expr, ir.AffineConstantExpr), "readers project what they read"
     return arith.ConstantOp(ir.IndexType.get(), expr.value).result
 

@@ -160,3 +160,13 @@ def test_transposes(name: str) -> None:
 def test_transposes_of_even_sizes() -> None:
     kernels_of(Op(TRANSPOSES["under a softmax"]), (16, 64, 72))
     kernels_of(Op(TRANSPOSES["copied"]), (128, 64), dtype=DType.BF16)
+
+
+@pytest.mark.parametrize("function", [torch.argmax, torch.argmin])
+def test_position_of_an_extremum(function: Tensors) -> None:
+    model = Op(lambda x: function(x, 1))
+    x = torch.randint(0, 5, (37, 517)).float()
+    x[1], x[2, 3:5] = float("nan"), float("nan")
+    x[3], x[4] = -float("inf"), float("inf")
+    compiled = bellrock.compile(model, (x,), use_cache=False)
+    assert torch.equal(compiled(x), model(x))
