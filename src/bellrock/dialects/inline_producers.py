@@ -75,8 +75,31 @@ def _may_vanish(op: ir.Operation) -> bool:
         u.owner.operation.name == "linalg.generic"
         and u.operand_number < init_index(u.owner.operation)
         and u.owner.operation.block == op.block
+        and _takes_in(u.owner.operation, op)
         for u in uses
     )
+
+
+def _takes_in(reader: ir.Operation, producer: ir.Operation) -> bool:
+    """Whether a reader has all it needs once it computes the producer for itself.
+
+    Each of its loops has to run along some dimension of an operand that is left (a mean of
+    what is equal along the loop reads nothing else of that size), and indices of the
+    producer have to be indices of the reader.
+    """
+    maps = maps_of(reader)
+    reads = [i for i in range(init_index(reader)) if reader.operands[i] == producer.results[0]]
+    left = [m for i, m in enumerate(maps) if i not in reads]
+    for access in (maps[i] for i in reads):
+        left += [
+            ir.AffineMap.get(access.n_dims, 0, [e.compose(access) for e in m.results], m.context)
+            for m in maps_of(producer)[: init_index(producer)]
+        ]
+        plain = all(isinstance(e, ir.AffineDimExpr | ir.AffineConstantExpr) for e in access.results)
+        if not plain and ops_named(producer, "linalg.index"):
+            return False
+    covered = {e.position for m in left for e in m.results if isinstance(e, ir.AffineDimExpr)}
+    return len(covered) == maps[0].n_dims
 
 
 def _cost(op: ir.Operation) -> int:

@@ -75,3 +75,23 @@ func.func @returned(%x: tensor<4x8xf32>, %init: tensor<4xf32>) -> (tensor<4x8xf3
   } -> tensor<4xf32>
   return %d, %s : tensor<4x8xf32>, tensor<4xf32>
 }
+// What is equal along a loop of the reader is kept: nothing else would tell the loop's size.
+// CHECK-LABEL: func.func @repeated
+// CHECK: %[[R:.*]] = linalg.generic {{.*}} ins(%arg0 : tensor<4xf32>)
+// CHECK: linalg.generic {{.*}}"reduction"]} ins(%[[R]] : tensor<4x8xf32>)
+func.func @repeated(%m: tensor<4xf32>, %init: tensor<4xf32>) -> tensor<4xf32> {
+  %e = tensor.empty() : tensor<4x8xf32>
+  %d = linalg.generic {indexing_maps = [#row, #full], iterator_types = ["parallel", "parallel"]}
+      ins(%m : tensor<4xf32>) outs(%e : tensor<4x8xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %0 = arith.negf %a : f32
+    linalg.yield %0 : f32
+  } -> tensor<4x8xf32>
+  %s = linalg.generic {indexing_maps = [#full, #row], iterator_types = ["parallel", "reduction"]}
+      ins(%d : tensor<4x8xf32>) outs(%init : tensor<4xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %0 = arith.addf %a, %o : f32
+    linalg.yield %0 : f32
+  } -> tensor<4xf32>
+  return %s : tensor<4xf32>
+}
