@@ -114,7 +114,7 @@ def op_classes() -> Sequence[Any]:
         trim_windows,
     )
     from bellrock.dialects.attention import lowering as attention
-    from bellrock.dialects.convolution import direct
+    from bellrock.dialects.convolution import direct, filter_transform, winograd
 
     return (
         *choice.OPS,
@@ -128,6 +128,8 @@ def op_classes() -> Sequence[Any]:
         *drop_empty.OPS,
         *expand_math.OPS,
         *direct.OPS,
+        *filter_transform.OPS,
+        *winograd.OPS,
         *fold_movement.OPS,
         *inline_producers.OPS,
         *kernel_loops.OPS,

@@ -17,29 +17,26 @@ A function that is otherwise is left alone.
 """
 
 # No postponed annotations here: the dialect reads the field types from them.
-import math
 from dataclasses import dataclass
 
 from torch_mlir import ir
-from torch_mlir.dialects import ext, func, transform
+from torch_mlir.dialects import ext, transform
 
 from bellrock.dialects import vector_code as code
 from bellrock.dialects.convolution.epilogue import Epilogue
 from bellrock.dialects.convolution.flattening import flatten
 from bellrock.dialects.convolution.geometry import Halo, phase_taps
-from bellrock.dialects.convolution.operands import Operand, owner_of
-from bellrock.dialects.convolution.packing import Block, Packing
+from bellrock.dialects.convolution.operands import address
+from bellrock.dialects.convolution.packing import Block, Packing, padding_of
 from bellrock.dialects.convolution.reading import ConvolutionKernel, read_kernel
+from bellrock.dialects.convolution.replacing import leave_to_blocks, read_sizes, replace
 from bellrock.dialects.convolution.results import Panel, Results
 from bellrock.dialects.convolution.tile import Filter, Tile
 from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
-from bellrock.dialects.outlining import CHOICE, KERNEL, anchor_of
+from bellrock.dialects.outlining import anchor_of
 from bellrock.dialects.vector_code import Index
-from bellrock.payload.motifs.structured import read_structured
 
 KNOBS = "direct-convolution"
-FALLBACK_BLOCKS = 64
-"""Blocks that a kernel is cut into which this lowering leaves to the generic path."""
 
 
 class LowerDirectConvolutionOp(Bellrock.Operation, name="lower_direct_convolution"):
@@ -56,16 +53,24 @@ class LowerDirectConvolutionOp(Bellrock.Operation, name="lower_direct_convolutio
 def _lower_all(root: ir.Operation) -> None:
     for function in ops_named(root, "func.func"):
         anchor = anchor_of(function)
-        choice = None if anchor is None else _read_choice(anchor)
-        if anchor is None or choice is None:
+        given = None if anchor is None else read_sizes(anchor, KNOBS)
+        if anchor is None or given is None:
             continue
         kernel = read_kernel(function, anchor)
         if kernel is None or not _widens(function, kernel):
-            _leave_to_blocks(anchor)
+            leave_to_blocks(anchor)
             continue
-        with ir.InsertionPoint(function), function.location:
-            _emit(function, kernel, choice)
-        function.erase()
+        numbers = {name: int(value) for name, value in given.items() if name != "parallel"}
+        choice = _Choice(**numbers, parallel=bool(given["parallel"]))
+
+        def emit(
+            arguments: list[ir.Value],
+            kernel: ConvolutionKernel = kernel,
+            choice: _Choice = choice,
+        ) -> None:
+            _Lowering.of(kernel, choice, arguments).emit()
+
+        replace(function, emit)
 
 
 def _widens(function: ir.Operation, kernel: ConvolutionKernel) -> bool:
@@ -74,28 +79,6 @@ def _widens(function: ir.Operation, kernel: ConvolutionKernel) -> bool:
     taps = kernel.tap_weights()
     dense = kernel.size(kernel.in_channel) * len(taps) == kernel.filter_span
     return ir.RankedTensorType(argument.type).element_type == ir.F32Type.get() or dense
-
-
-def _leave_to_blocks(anchor: ir.Operation) -> None:
-    """Choose blocks in place of what this lowering does not take: shared by the cores."""
-    structured = read_structured(anchor)
-    if structured is None:
-        return
-    output = structured.output_loops
-    tile, blocks = [0] * len(structured.loops), 1
-    for loop, size in enumerate(structured.loops):
-        if loop in output and blocks < FALLBACK_BLOCKS:
-            tile[loop] = 1
-            blocks *= size
-    knobs = ir.DictAttr.get(
-        {
-            "by": ir.DictAttr(anchor.attributes[CHOICE])["by"],
-            "knobs": ir.StringAttr.get("blocks", anchor.context),
-            "tile": ir.DenseI64ArrayAttr.get(tile, anchor.context),
-        },
-        anchor.context,
-    )
-    anchor.attributes[CHOICE] = knobs
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,37 +92,6 @@ class _Choice:
     columns: int
     channel_block: int
     parallel: bool
-
-
-def _read_choice(anchor: ir.Operation) -> _Choice | None:
-    if CHOICE not in anchor.attributes:
-        return None
-    given = ir.DictAttr(anchor.attributes[CHOICE])
-    if ir.StringAttr(given["knobs"]).value != KNOBS:
-        return None
-    names = ("channels", "vectors", "lanes", "rows", "columns", "channel_block")
-    sizes = {name: ir.IntegerAttr(given[name]).value for name in names}
-    return _Choice(**sizes, parallel=ir.BoolAttr(given["parallel"]).value)
-
-
-def _emit(function: ir.Operation, kernel: ConvolutionKernel, choice: _Choice) -> None:
-    """Make the new function beside the old one."""
-    old = function.regions[0].blocks[0]
-    name = ir.StringAttr(function.attributes["sym_name"]).value
-    new = func.FuncOp(name, ([_flat(a.type) for a in old.arguments], []))
-    if KERNEL in function.attributes:
-        new.attributes[KERNEL] = function.attributes[KERNEL]
-    block = new.add_entry_block()
-    with ir.InsertionPoint(block):
-        _Lowering.of(kernel, choice, list(block.arguments)).emit()
-        func.ReturnOp([])
-
-
-def _flat(kind: ir.Type) -> ir.Type:
-    """Return the buffer of a dense tensor, as one dimension."""
-    if not isinstance(kind, ir.RankedTensorType):
-        return kind
-    return ir.MemRefType.get([math.prod(kind.shape)], kind.element_type)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -228,9 +180,9 @@ class _Lowering:
         kernel, halo = self.kernel, self.halo
         packed = code.stack_buffer(halo.elements(self.tile_pixels), ir.F32Type.get())
         image = self.arguments[kernel.image.argument]
-        padding = _padding(kernel, halo.lanes, ir.MemRefType(image.type).element_type)
+        padding = padding_of(kernel, halo.lanes, ir.MemRefType(image.type).element_type)
         packing = Packing(kernel, halo, image, packed, padding)
-        packing.emit(_address(kernel.image, {k: position[k] for k in kernel.outer}), block)
+        packing.emit(address(kernel.image, {k: position[k] for k in kernel.outer}), block)
         filters = Filter.of(
             self.arguments[kernel.weights.argument],
             span=kernel.filter_span,
@@ -239,7 +191,7 @@ class _Lowering:
             lanes=halo.lanes,
         )
         tile, results = self._tile_and_results(packed, filters)
-        group = _address(kernel.weights, {k: position[k] for k in kernel.outer})
+        group = address(kernel.weights, {k: position[k] for k in kernel.outer})
         channels = kernel.size(kernel.out_channel)
         count = code.extent(channels, self.channel_block, channels_at)
         with code.loop(0, code.ceil_quotient(count, self.panel)) as number:
@@ -291,20 +243,6 @@ class _Lowering:
         return tile, Results(
             kernel=kernel, halo=halo, sums=sums, pitch=pitch, part=part, epilogue=epilogue
         )
-
-
-def _padding(kernel: ConvolutionKernel, lanes: int, element: ir.Type) -> ir.Value:
-    """Return a vector of what is around the image."""
-    if kernel.padding is None:
-        return code.zeros(lanes, element)
-    constant = owner_of(kernel.padding)
-    assert constant is not None, "a pad's value is a constant"
-    return code.splat(lanes, element, constant.attributes["value"])
-
-
-def _address(operand: Operand, position: dict[int, Index]) -> Index:
-    terms = [code.scaled(at, operand.stride(loop)) for loop, at in position.items()]
-    return code.add(operand.offset, *terms)
 
 
 OPS = (LowerDirectConvolutionOp,)

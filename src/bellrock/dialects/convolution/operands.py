@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from torch_mlir import ir
 
+from bellrock.dialects import vector_code as code
+from bellrock.dialects.vector_code import Index
 from bellrock.payload.motifs.access import Access
 
 
@@ -199,3 +201,9 @@ def operand_of(
             loop = number if loops is None else loops[number]
             strides[loop] = strides.get(loop, 0) + factor * step
     return Operand(source.argument, offset, strides)
+
+
+def address(operand: Operand, position: Mapping[int, Index]) -> Index:
+    """Emit where an operand is, at a position by loop."""
+    terms = [code.scaled(at, operand.stride(loop)) for loop, at in position.items()]
+    return code.add(operand.offset, *terms)

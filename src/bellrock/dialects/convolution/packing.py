@@ -13,6 +13,7 @@ from torch_mlir.dialects import arith
 
 from bellrock.dialects import vector_code as code
 from bellrock.dialects.convolution.geometry import Axis, Halo
+from bellrock.dialects.convolution.operands import owner_of
 from bellrock.dialects.convolution.reading import ConvolutionKernel
 from bellrock.dialects.vector_code import Index
 
@@ -59,8 +60,17 @@ class Packing:
         step = kernel.image.stride(kernel.in_channel)
         with code.loop(0, kernel.size(kernel.in_channel)) as channel:
             source = code.add(base, code.scaled(channel, step))
-            target = code.scaled(channel, self.halo.channel)
-            self._depths(_Plane(source, target, None), block, 0)
+            self.emit_channel(source, code.scaled(channel, self.halo.channel), block)
+
+    def emit_channel(self, source: Index, target: Index, block: Block) -> None:
+        """Fill the part of the buffer for one channel.
+
+        Args:
+            source: address of the channel's image.
+            target: of its part of the buffer.
+            block: where it is.
+        """
+        self._depths(_Plane(source, target, None), block, 0)
 
     def _depths(self, plane: _Plane, block: Block, done: int) -> None:
         """Emit a loop over the taps of each leading axis in turn, then the planes."""
@@ -164,6 +174,15 @@ class Packing:
         high = code.ceil_quotient_signed(code.subtract(axis.size, first), stride)
         low = code.ceil_quotient_signed(code.subtract(0, first), stride) if axis.padded else 0
         return code.prefix_mask(self.halo.lanes, high, low)
+
+
+def padding_of(kernel: ConvolutionKernel, lanes: int, element: ir.Type) -> ir.Value:
+    """Return a vector of what is around the image."""
+    if kernel.padding is None:
+        return code.zeros(lanes, element)
+    constant = owner_of(kernel.padding)
+    assert constant is not None, "a pad's value is a constant"
+    return code.splat(lanes, element, constant.attributes["value"])
 
 
 def _both(a: ir.Value | None, b: ir.Value | None) -> ir.Value | None:

@@ -28,7 +28,7 @@ class Panel:
     """First output channel."""
     skipped: Index
     """Channels at its start that another panel stores."""
-    channels: int
+    channels: Index
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,7 +45,12 @@ class Results:
     epilogue: Epilogue
 
     def emit(
-        self, position: Mapping[int, Index], block: Block, panel: Panel, row_phase: Index
+        self,
+        position: Mapping[int, Index],
+        block: Block,
+        panel: Panel,
+        row_phase: Index,
+        base: Index = 0,
     ) -> None:
         """Emit the rows of one panel.
 
@@ -53,7 +58,8 @@ class Results:
             position: of the block, by loop, without channel, row and column.
             block: in dense rows and columns.
             panel: of channels.
-            row_phase: remainder of the output rows, of a transposed convolution.
+            row_phase: remainder of the output rows, where sums come in several parts.
+            base: where the sums start.
         """
         kernel, spread = self.kernel, self.kernel.row.axis.spread
         with code.loop(panel.skipped, panel.channels) as channel:
@@ -62,7 +68,8 @@ class Results:
                 at[kernel.out_channel] = code.add(panel.start, channel)
             known = self.epilogue.per_channel(at)
             with code.loop(0, block.rows) as row:
-                line = code.add(code.scaled(channel, self.pitch), code.scaled(row, self.halo.pitch))
+                line = code.add(base, code.scaled(channel, self.pitch),
+                                code.scaled(row, self.halo.pitch))  # fmt: skip
                 number = code.add(code.scaled(code.add(block.row, row), spread), row_phase)
                 if kernel.row.output is not None:
                     at[kernel.row.output] = number

@@ -200,8 +200,10 @@ def problem_of(motif: Motif) -> Problem | None:
     )
 
 
-def default_direct_convolution(motif: Motif, facts: Facts) -> DirectConvolutionKnobs | None:
-    """Return the legal blocks of the least estimated time, or None where there are none."""
+def best_direct_convolution(
+    motif: Motif, facts: Facts
+) -> tuple[DirectConvolutionKnobs, float] | None:
+    """Return the legal blocks of the least estimated time, and that time in cycles."""
     problem = problem_of(motif)
     if problem is None:
         return None
@@ -213,9 +215,11 @@ def default_direct_convolution(motif: Motif, facts: Facts) -> DirectConvolutionK
         cycles = problem.cycles(knobs, halo, facts.cores)
         if cycles < least and problem.buffer_bytes(knobs, halo) <= limit:
             best, least = knobs, cycles
-    if best is None or problem.cycles(best, problem.halo(best), 1) >= PARALLEL_CYCLES:
-        return best
-    return dataclasses.replace(best, parallel=False, channel_block=0)
+    if best is None:
+        return None
+    if problem.cycles(best, problem.halo(best), 1) < PARALLEL_CYCLES:
+        best = dataclasses.replace(best, parallel=False, channel_block=0)
+    return best, least
 
 
 def _candidates(problem: Problem, facts: Facts) -> Iterator[DirectConvolutionKnobs]:

@@ -16,11 +16,7 @@ from bellrock.params.constraint import Constraint, Value
 from bellrock.params.knobs import Knobs, knob
 from bellrock.payload.motifs.base import Motif, MotifKind
 from bellrock.target.base import Facts
-from bellrock.target.cpu.convolution import (
-    DirectConvolutionKnobs,
-    default_direct_convolution,
-    problem_of,
-)
+from bellrock.target.cpu.convolution import DirectConvolutionKnobs, problem_of
 from bellrock.target.cpu.flash_attention import (
     FlashAttentionKnobs,
     default_flash,
@@ -28,6 +24,7 @@ from bellrock.target.cpu.flash_attention import (
 )
 from bellrock.target.cpu.panels import PanelKnobs, default_panels, takes_panels
 from bellrock.target.cpu.row_params import RowKnobs, default_rows, has_rows
+from bellrock.target.cpu.winograd import WinogradKnobs, default_convolution, tiled_problem
 
 BLOCKS_PER_CORE = 8
 """Blocks to aim at for each core, so that a slow core can be waited for only briefly."""
@@ -99,6 +96,7 @@ ALL_KNOBS: tuple[type[Knobs], ...] = (
     FlashAttentionKnobs,
     PanelKnobs,
     RowKnobs,
+    WinogradKnobs,
 )
 """Every class of parameters of this target; `kernel.yaml` has a branch for each."""
 
@@ -111,6 +109,8 @@ def knobs_for(motif: Motif) -> tuple[type[Knobs], ...]:
         return (PanelKnobs, BlockKnobs)
     if takes_flash(motif):
         return (FlashAttentionKnobs, BlockKnobs)
+    if tiled_problem(motif) is not None:
+        return (DirectConvolutionKnobs, WinogradKnobs, BlockKnobs)
     if problem_of(motif) is not None:
         return (DirectConvolutionKnobs, BlockKnobs)
     return (RowKnobs, BlockKnobs) if has_rows(motif) else (BlockKnobs,)
@@ -123,7 +123,7 @@ def default_choice(motif: Motif, facts: Facts) -> Knobs | None:
     if takes_panels(motif):
         return default_panels(motif, facts)
     return (
-        default_direct_convolution(motif, facts)
+        default_convolution(motif, facts)
         or default_flash(motif, facts)
         or default_rows(motif, facts)
         or default_blocks(motif, facts)

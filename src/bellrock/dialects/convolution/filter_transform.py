@@ -1,0 +1,194 @@
+"""`transform.bellrock.transform_filters`: what Winograd's algorithm needs of a filter, as an op.
+
+Missing upstream: `winograd_conv2d` transforms named ops on channels-last images; and the filter's
+part has to be an op of its own before kernels are outlined, so that it is prepared once per set
+of weights (docs/design/0008).
+
+Rewrite (of a convolution whose choice is `winograd`):
+    %r = linalg.generic (n, f, h, w, c, i, j) ins(%x, %w) { %o + %x * %w }
+  ->
+    %u = linalg.generic (a, b, p, c, q) ins(%w, ..) { G w G^T }  // f = panel p, channel q of it
+    %r = linalg.generic (n, f, h, w, c, i, j) ins(%x, %w, %u) { %o + %x * %w }
+
+The convolution still says what it computes: its body does not use `%u`, which only its lowering
+reads (`winograd.py`).
+"""
+
+# No postponed annotations here: the dialect reads the field types from them.
+import itertools
+from dataclasses import dataclass
+
+from torch_mlir import ir
+from torch_mlir.dialects import arith, ext, linalg, tensor, transform
+
+from bellrock.dialects.convolution.minimal_filtering import TAPS, TWO, MinimalFiltering
+from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
+from bellrock.dialects.fold_movement import maps_of
+from bellrock.dialects.grouping import init_index
+from bellrock.dialects.outlining import CHOICE
+from bellrock.payload.motifs.access import Access, is_projection, loops_in
+from bellrock.payload.motifs.contraction import read_product_sum
+from bellrock.payload.motifs.structured import Structured, read_structured
+
+KNOBS = "winograd"
+
+
+class TransformFiltersOp(Bellrock.Operation, name="transform_filters"):
+    """Make the transformed filters of the convolutions below the handle."""
+
+    target: ext.Operand[transform.AnyOpType]
+
+    @classmethod
+    def attach(cls, context: ir.Context) -> None:
+        """Attach the interfaces in one context."""
+        attach_in_place(cls, _transform_all, context)
+
+
+def _transform_all(root: ir.Operation) -> None:
+    for op in ops_named(root, "linalg.generic"):
+        choice = ir.DictAttr(op.attributes[CHOICE]) if CHOICE in op.attributes else None
+        if choice is None or ir.StringAttr(choice["knobs"]).value != KNOBS:
+            continue
+        structured = read_structured(op)
+        filters = None if structured is None else _read(structured)
+        if filters is None:
+            continue
+        panel = ir.IntegerAttr(choice["channels"]).value
+        with ir.InsertionPoint(op), op.location:
+            _add_input(op, _transformed(filters, panel, TWO, choice["by"]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Filters:
+    """The filter of a convolution, and what its dimensions are."""
+
+    value: ir.Value
+    access: Access
+    out_channel: int
+    """Loop."""
+    reduced: tuple[int, ...]
+    """Loops: the input channel, then what is before the last two axes of the filter."""
+    row: int
+    column: int
+    sizes: tuple[int, ...]
+    """By loop."""
+
+
+def _read(op: Structured) -> _Filters | None:
+    """Return the filter of a convolution; its roles are in `payload/motifs/convolution`."""
+    product_sum = read_product_sum(op)
+    if product_sum is None:
+        return None
+    sides = [min(product_sum.left), min(product_sum.right)]
+    images = [i for i in sides if not is_projection(op.accesses[i])]
+    if len(images) != 1:
+        return None
+    (number,) = (i for i in sides if i not in images)
+    output = op.output_loops
+    windows = [e.terms for e in op.accesses[images[0]] if len(e.terms) > 1]
+    kernels = [loop for terms in windows for loop, _ in terms if loop not in output]
+    access = op.accesses[number]
+    known = loops_in(access)
+    outer = [i for i in known if i in output and i not in loops_in(op.accesses[images[0]])]
+    inner = sorted(i for i in known if i not in output and i not in kernels)
+    if len(kernels) < 2 or len(outer) != 1 or any(op.loops[k] != TAPS for k in kernels[-2:]):
+        return None
+    return _Filters(op.values[number], access, outer[0], (*inner, *kernels[:-2]),
+                    kernels[-2], kernels[-1], op.loops)  # fmt: skip
+
+
+def _transformed(
+    filters: _Filters, panel: int, algorithm: MinimalFiltering, by: ir.Attribute
+) -> ir.Value:
+    """Emit G w G^T, by products, panels of output channels, reduced loops, channel of a panel."""
+    element = ir.F32Type.get()
+    products, count = algorithm.inputs, filters.sizes[filters.out_channel]
+    reduced = [filters.sizes[i] for i in filters.reduced]
+    shape = [products, products, count // panel, *reduced, panel]
+    rank = len(shape)
+    dims = [ir.AffineExpr.get_dim(i) for i in range(rank)]
+    place = {loop: dims[3 + i] for i, loop in enumerate(filters.reduced)}
+    place[filters.out_channel] = dims[2] * panel + dims[-1]
+    taps = list(itertools.product(range(TAPS), repeat=2))
+    maps = []
+    for row, column in taps:
+        at = place | {filters.row: ir.AffineExpr.get_constant(row),
+                      filters.column: ir.AffineExpr.get_constant(column)}  # fmt: skip
+        results = [at[e.loop] if e.loop is not None else ir.AffineExpr.get_constant(e.constant)
+                   for e in filters.access]  # fmt: skip
+        maps.append(ir.AffineMap.get(rank, 0, results))
+    for row, column in taps:
+        fixed = [ir.AffineExpr.get_constant(i) for i in (row, column)]
+        maps.append(ir.AffineMap.get(rank, 0, [*dims[:2], *fixed]))
+    maps.append(ir.AffineMap.get_identity(rank))
+    empty = tensor.EmptyOp(shape, element).result
+    inputs = [filters.value] * len(taps) + [_factors(algorithm)] * len(taps)
+    parallel = ir.Attribute.parse("#linalg.iterator_type<parallel>")
+    made = linalg.GenericOp(
+        [empty.type], inputs, [empty], ir.ArrayAttr.get([ir.AffineMapAttr.get(m) for m in maps]),
+        ir.ArrayAttr.get([parallel] * rank),
+    )  # fmt: skip
+    types = [v.type.element_type for v in (*inputs, empty)]
+    body = made.regions[0].blocks.append(*types)
+    with ir.InsertionPoint(body):
+        weights, factors = body.arguments[: len(taps)], body.arguments[len(taps) : -1]
+        terms = [arith.mulf(w, f) for w, f in zip(weights, factors, strict=True)]
+        total = terms[0]
+        for term in terms[1:]:
+            total = arith.addf(total, term)
+        linalg.YieldOp([total])
+    made.operation.attributes[CHOICE] = ir.DictAttr.get(
+        {"by": by, "knobs": ir.StringAttr.get("blocks"),
+         "tile": ir.DenseI64ArrayAttr.get([0, 0, 1, *[0] * (rank - 3)])}
+    )  # fmt: skip
+    return made.results[0]
+
+
+def _factors(algorithm: MinimalFiltering) -> ir.Value:
+    """Return the product of the two factors of each tap, for each product."""
+    rows = algorithm.filter
+    size = algorithm.inputs
+    values = [rows[i][a] * rows[j][b]
+              for i, j, a, b in itertools.product(range(size), range(size),
+                                                  range(TAPS), range(TAPS))]  # fmt: skip
+    element = ir.F32Type.get()
+    kind = ir.RankedTensorType.get([size, size, TAPS, TAPS], element)
+    numbers = [ir.FloatAttr.get(element, v) for v in values]
+    return arith.constant(kind, ir.DenseElementsAttr.get(numbers, kind))
+
+
+def _add_input(op: ir.Operation, value: ir.Value) -> None:
+    """Put an equal op with one more input, which its body does not use, in the place of `op`."""
+    count = init_index(op)
+    loops = maps_of(op)[0].n_dims
+    rank = ir.RankedTensorType(value.type).rank
+    zero = [ir.AffineExpr.get_constant(0)] * rank
+    maps = maps_of(op)
+    maps = [*maps[:count], ir.AffineMap.get(loops, 0, zero), *maps[count:]]
+    operands = list(op.operands)
+    inputs, inits = [*operands[:count], value], operands[count:]
+    made = linalg.GenericOp(
+        [r.type for r in op.results], inputs, inits,
+        ir.ArrayAttr.get([ir.AffineMapAttr.get(m) for m in maps]), op.attributes["iterator_types"],
+    )  # fmt: skip
+    old = op.regions[0].blocks[0]
+    types = [v.type.element_type for v in (*inputs, *inits)]
+    body = made.regions[0].blocks.append(*types)
+    arguments = [*body.arguments[:count], *body.arguments[count + 1 :]]
+    known = dict(zip(old.arguments, arguments, strict=True))
+    with ir.InsertionPoint(body):
+        for inner in old.operations:
+            clone = inner.operation.clone()
+            for i, operand in enumerate(inner.operation.operands):
+                clone.operands[i] = known.get(operand, operand)
+            known.update(zip(inner.operation.results, clone.results, strict=True))
+    given = ("indexing_maps", "iterator_types", "operandSegmentSizes")
+    for name in op.attributes:
+        if name not in given:
+            made.operation.attributes[name] = op.attributes[name]
+    for before, after in zip(op.results, made.results, strict=True):
+        before.replace_all_uses_with(after)
+    op.erase()
+
+
+OPS = (TransformFiltersOp,)

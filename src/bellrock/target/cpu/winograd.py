@@ -1,0 +1,287 @@
+"""What can be chosen for a convolution by minimal filtering, and the default by an analytic rule.
+
+Flows in: a motif, the processor's facts. Flows out: `WinogradKnobs`, or None where the lowering
+(`bellrock/dialects/convolution/winograd`) does not take the motif.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bellrock.dialects.convolution.geometry import Axis, Halo
+from bellrock.dialects.convolution.minimal_filtering import TAPS, TWO
+from bellrock.errors import SelectionError
+from bellrock.params.constraint import Constraint
+from bellrock.params.knobs import Knobs, knob
+from bellrock.payload.motifs.base import Motif
+from bellrock.target.base import Facts
+from bellrock.target.cpu.convolution import (
+    ADD_LATENCY,
+    ELEMENT_BYTES,
+    LONGEST,
+    PARALLEL_CYCLES,
+    Problem,
+    best_direct_convolution,
+    problem_of,
+)
+
+STACK_BYTES = 5 << 19
+"""Most that a block's buffers may take of a thread's stack (OpenMP's smallest is 4 MiB)."""
+SQUARE = TWO.inputs**2
+"""Products of a tile."""
+GAIN = 0.9
+"""Share of the direct way's estimated time below which this one is taken."""
+FAR_BYTES_PER_CYCLE = 12
+"""From the cache that the cores share."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WinogradKnobs(Knobs, name="winograd"):
+    """F(2x2, 3x3): products of transformed tiles, as one contraction for each position."""
+
+    channels: int = knob(
+        unit="elements", low=1, high=64, values=(1, 2, 4, 6, 8, 12, 16, 24),
+        help="Output channels of a register tile; they divide those of the convolution.",
+    )  # fmt: skip
+    vectors: int = knob(
+        low=1, high=16, values=(1, 2, 3, 4, 6), help="Vectors of 2x2 results of a register tile."
+    )
+    lanes: int = knob(
+        unit="elements", low=4, high=16, values=(4, 8, 16), help="2x2 results of a vector."
+    )
+    rows: int = knob(
+        unit="elements", low=0, values=(0, 1, 2, 4, 7, 14),
+        help="Rows of 2x2 results of a block; 0: all.",
+    )  # fmt: skip
+    columns: int = knob(
+        unit="elements", low=0, values=(0, 16, 32, 64),
+        help="Columns of 2x2 results of a block; 0: all.",
+    )  # fmt: skip
+    images: int = knob(unit="elements", low=1, values=(1, 2, 4, 8), help="Images of a block.")
+    channel_group: int = knob(
+        unit="elements", low=1, values=(16, 32, 64),
+        help="Output channels that are transformed back together.",
+    )  # fmt: skip
+    channel_block: int = knob(
+        unit="elements", low=0, values=(0, 64, 128, 256), help="Output channels of a block; 0: all."
+    )
+    parallel: bool = knob(help="Whether the cores share the blocks.")
+
+    constraints = (
+        Constraint(
+            "accumulators-in-registers",
+            "channels * vectors + (vectors + 1 if vectors > 1 else 1) < vector_registers",
+            help="What does not fit is spilled to memory in the innermost loop.",
+        ),
+        Constraint("vectors-of-the-device", "lanes * 32 <= vector_bits"),
+        Constraint("whole-panels", "out_channels % channels == 0"),
+    )
+
+    def validate(self, motif: Motif, facts: Facts) -> None:
+        """Check ranges and constraints, the shape of the filter, and the size of the buffers.
+
+        Raises:
+            SelectionError: one is broken; it is named, with the values that it saw.
+        """
+        Knobs.validate(self, motif, facts)
+        problem = tiled_problem(motif)
+        if problem is None:
+            raise SelectionError(
+                f"constraint 'filter-of-3x3' of {self.name} is broken",
+                got=motif.signature(),
+                allowed="3 x 3 taps without strides, dilations or groups, of f32",
+            )
+        size = TiledBlock(problem, self).buffer_bytes
+        if size > STACK_BYTES:
+            raise SelectionError(
+                f"constraint 'block-on-the-stack' of {self.name} is broken",
+                got=f"{size} bytes for {self.to_mapping()}",
+                allowed=f"at most {STACK_BYTES} bytes",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class TiledBlock:
+    """A block of some knobs; `problem` has tiles of results for pixels."""
+
+    problem: Problem
+    knobs: WinogradKnobs
+
+    @property
+    def halo(self) -> Halo:
+        """The packed input of one channel and image."""
+        problem, knobs = self.problem, self.knobs
+        height, width = problem.row.output, problem.column.output
+        return Halo(
+            leading=problem.leading, row=problem.row, column=problem.column, in_channels=1,
+            rows=min(knobs.rows or height, height), columns=min(knobs.columns or width, width),
+            lanes=knobs.lanes,
+        )  # fmt: skip
+
+    @property
+    def reduced(self) -> int:
+        """Products that are summed."""
+        return self.problem.in_channels * math.prod(a.kernel for a in self.problem.leading)
+
+    @property
+    def images(self) -> int:
+        """Of a block."""
+        return min(self.knobs.images, self.problem.outer)
+
+    @property
+    def channels(self) -> int:
+        """Output channels of a block."""
+        total = self.problem.out_channels
+        return min(self.knobs.channel_block or total, total)
+
+    @property
+    def group(self) -> int:
+        """Output channels that are transformed back together."""
+        panel = self.knobs.channels
+        return panel * min(max(1, self.knobs.channel_group // panel), -(-self.channels // panel))
+
+    def pitch(self, halo: Halo) -> int:
+        """Tiles of results of a block, in whole register tiles."""
+        pixels = self.images * halo.pixels(halo.rows)
+        unit = self.knobs.lanes * min(self.knobs.vectors, -(-pixels // self.knobs.lanes))
+        return -(-pixels // unit) * unit
+
+    @property
+    def buffer_bytes(self) -> int:
+        """What a block takes of the stack."""
+        halo, lanes = self.halo, self.knobs.lanes
+        pitch = self.pitch(halo)
+        planes = SQUARE * ((self.reduced + self.group) * pitch + 3 * lanes)
+        return ELEMENT_BYTES * (halo.elements(lanes) + planes + 4 * self.group * pitch)
+
+    def cycles(self, cores: int, near_bytes: int) -> float:
+        """Estimate the time of the whole convolution on some cores.
+
+        Args:
+            cores: that share the blocks.
+            near_bytes: of a core's own cache.
+        """
+        problem, knobs, halo = self.problem, self.knobs, self.halo
+        pitch, lanes = self.pitch(halo), knobs.lanes
+        panel, count = knobs.channels, self.channels
+        vectors = pitch // lanes
+        register_tiles = vectors / min(knobs.vectors, vectors)
+        registers = panel * min(knobs.vectors, vectors)
+        step = max(registers, panel + knobs.vectors, 2 * ADD_LATENCY) / 2
+        panels = -(-count // panel)
+        multiply = SQUARE * panels * register_tiles * (self.reduced * step + registers + 20)
+        per_image = -(-halo.pixels(halo.rows) // lanes)
+        into = self.images * self.reduced * per_image * 45
+        row_vectors = -(-halo.pitch // lanes)
+        planes = halo.depths * 4 * halo.packed_rows
+        packing = self.images * problem.in_channels * planes * (3 * row_vectors + 4)
+        back = count * vectors * 45
+        results = count * self.images * halo.rows * 2 * (-(-2 * halo.columns // lanes) * 5 + 5)
+        filters = SQUARE * self.reduced * count * ELEMENT_BYTES
+        image = SQUARE * self.reduced * pitch * ELEMENT_BYTES
+        far = filters if filters > near_bytes // 2 else 0
+        far += image * -(-count // self.group) if image > near_bytes * 3 // 4 else 0
+        block = multiply + into + packing + back + results + far / FAR_BYTES_PER_CYCLE
+        blocks = (
+            -(-problem.outer // self.images)
+            * math.prod(a.output for a in problem.leading)
+            * -(-problem.row.output // halo.rows)
+            * -(-problem.column.output // halo.columns)
+            * -(-problem.out_channels // count)
+        )
+        return -(-blocks // cores) * block
+
+
+def tiled_problem(motif: Motif) -> Problem | None:
+    """Return a motif with tiles of results for pixels; None where the lowering does not take it."""
+    problem = problem_of(motif)
+    if problem is None or problem.narrow or motif.dims["groups"] != 1:
+        return None
+    plane = (problem.row, problem.column)
+    if any((a.kernel, a.stride, a.dilation) != (TAPS, 1, 1) for a in plane):
+        return None
+    if not motif.loops_of("out_channel"):
+        return None
+    row, column = (_tiled(a) for a in plane)
+    return dataclasses.replace(problem, row=row, column=column)
+
+
+def _tiled(axis: Axis) -> Axis:
+    outputs = TWO.outputs
+    return dataclasses.replace(
+        axis, output=-(-axis.output // outputs), kernel=TWO.inputs, stride=outputs
+    )
+
+
+def best_winograd(motif: Motif, facts: Facts) -> tuple[WinogradKnobs, float] | None:
+    """Return the legal blocks of the least estimated time, and that time in cycles."""
+    problem = tiled_problem(motif)
+    if problem is None:
+        return None
+    near = facts.cache_bytes.get("L2", 1 << 20)
+    best: tuple[WinogradKnobs, float] | None = None
+    for knobs in _candidates(problem, facts):
+        block = TiledBlock(problem, knobs)
+        if block.buffer_bytes > STACK_BYTES:
+            continue
+        cycles = block.cycles(facts.cores, near)
+        if best is None or cycles < best[1]:
+            best = knobs, cycles
+    if best is not None and TiledBlock(problem, best[0]).cycles(1, near) < PARALLEL_CYCLES:
+        return dataclasses.replace(best[0], parallel=False, channel_block=0), best[1]
+    return best
+
+
+def default_convolution(motif: Motif, facts: Facts) -> Knobs | None:
+    """Return the way to compute a convolution that is estimated to be clearly the fastest."""
+    direct = best_direct_convolution(motif, facts)
+    tiled = best_winograd(motif, facts)
+    if direct is None or (tiled is not None and tiled[1] < GAIN * direct[1]):
+        return None if tiled is None else tiled[0]
+    return direct[0]
+
+
+def _candidates(problem: Problem, facts: Facts) -> Iterator[WinogradKnobs]:
+    lanes = min(16, facts.vector_bits // 32)
+    total = problem.out_channels
+    for channels, vectors in _tiles(total, facts):
+        panels = total // channels
+        blocks = {channels * -(-panels // pieces) for pieces in (1, 2, 4)}
+        for rows, columns, images, channel_block, group in itertools.product(
+            _parts(problem.row.output, 1), _parts(problem.column.output, lanes),
+            (1, 2, 4, 8), blocks, (32, 64),
+        ):  # fmt: skip
+            whole = rows == problem.row.output and columns == problem.column.output
+            if images > 1 and (images > problem.outer or not whole):
+                continue
+            yield WinogradKnobs(
+                channels=channels, vectors=vectors, lanes=lanes, rows=rows, columns=columns,
+                images=images, channel_group=group, channel_block=channel_block, parallel=True,
+            )  # fmt: skip
+
+
+def _tiles(total: int, facts: Facts) -> Iterator[tuple[int, int]]:
+    """Yield (channels, vectors) of register tiles whose channels divide all."""
+    for vectors in (1, 2, 3, 4, 6):
+        most = facts.vector_registers // 2 if vectors == 1 else (
+            (facts.vector_registers - 2) // vectors - 1
+        )  # fmt: skip
+        channels = max((d for d in range(1, most + 1) if total % d == 0), default=0)
+        if channels * vectors >= 2 * ADD_LATENCY:
+            yield channels, vectors
+
+
+def _parts(total: int, unit: int) -> list[int]:
+    sizes: set[int] = set()
+    for pieces in (1, 2, 3, 4, 6, 8, 12, 16, 32, 64):
+        size = -(-total // pieces)
+        size = min(total, -(-size // unit) * unit)
+        if size <= LONGEST:
+            sizes.add(size)
+        if size <= max(unit, 1):
+            break
+    return sorted(sizes, reverse=True)

@@ -1,0 +1,23 @@
+// SCHEDULES: lower-winograd
+// A filter of strided taps is left to the generic path, in blocks over images and channels.
+// CHECK-LABEL: func.func @kernel(
+// CHECK: linalg.generic
+// CHECK-SAME: knobs = "blocks"
+// CHECK-NOT: vector.
+#x = affine_map<(n, f, h, w, c, i, j) -> (n, c, 2 * h + i, w + j)>
+#w = affine_map<(n, f, h, w, c, i, j) -> (f, c, i, j)>
+#u = affine_map<(n, f, h, w, c, i, j) -> (0, 0, 0, 0, 0)>
+#y = affine_map<(n, f, h, w, c, i, j) -> (n, f, h, w)>
+func.func @kernel(%x: tensor<2x2x8x8xf32>, %w: tensor<8x2x3x3xf32>, %u: tensor<4x4x2x2x4xf32>, %y: tensor<2x8x3x6xf32>) -> tensor<2x8x3x6xf32> {
+  %zero = arith.constant 0.0 : f32
+  %init = linalg.fill ins(%zero : f32) outs(%y : tensor<2x8x3x6xf32>) -> tensor<2x8x3x6xf32>
+  %c = linalg.generic {indexing_maps = [#x, #w, #u, #y], iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction", "reduction", "reduction"]}
+      ins(%x, %w, %u : tensor<2x2x8x8xf32>, tensor<8x2x3x3xf32>, tensor<4x4x2x2x4xf32>) outs(%init : tensor<2x8x3x6xf32>)
+      attrs = {bellrock.anchor, bellrock.choice = {by = "default", knobs = "winograd", channels = 4 : i64, vectors = 2 : i64, lanes = 16 : i64, rows = 2 : i64, columns = 0 : i64, images = 1 : i64, channel_group = 4 : i64, channel_block = 0 : i64, parallel = true}} {
+  ^bb0(%p: f32, %q: f32, %t: f32, %o: f32):
+    %m = arith.mulf %p, %q : f32
+    %a = arith.addf %o, %m : f32
+    linalg.yield %a : f32
+  } -> tensor<2x8x3x6xf32>
+  return %c : tensor<2x8x3x6xf32>
+}
