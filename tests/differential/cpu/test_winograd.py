@@ -41,7 +41,9 @@ def chosen(parameters: Mapping[str, int | bool]) -> Any:
     """Return a patch with which these parameters are the default of every convolution."""
 
     def choose(motif: Motif, facts: object) -> WinogradKnobs | None:
-        return None if tiled_problem(motif) is None else WinogradKnobs.from_mapping(dict(parameters))
+        if tiled_problem(motif) is None:
+            return None
+        return WinogradKnobs.from_mapping(dict(parameters))
 
     return mock.patch.object(params, "default_convolution", choose)
 
