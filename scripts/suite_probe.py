@@ -10,8 +10,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,10 +19,10 @@ from torch._guards import detect_fake_mode
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.func import functional_call
 from torch.nn.modules.conv import _ConvNd
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
+from bellrock.bench.memory import LiveStorage
 from bellrock.ingress.problem import load_problem
 
 logging.getLogger("torch._subclasses.fake_tensor").setLevel(logging.CRITICAL)  # sizes on trial
@@ -76,50 +75,6 @@ class InvalidSizesError(Exception):
     """The problem does not run at these sizes; carries the reason."""
 
 
-class _LiveStorage(TorchDispatchMode):
-    """Tracks the bytes of all storages that some tensor still refers to."""
-
-    def __init__(self, tensors: list[torch.Tensor]) -> None:
-        super().__init__()
-        self._holders: dict[int, int] = {}
-        self._seen: set[int] = set()
-        self._live_bytes = self.peak_bytes = 0
-        for tensor in tensors:
-            self._hold(tensor)
-
-    def _hold(self, tensor: torch.Tensor) -> None:
-        if id(tensor) in self._seen:
-            return
-        storage = tensor.untyped_storage()
-        key, size = storage._cdata, storage.nbytes()  # noqa: SLF001  # its only identity
-        if self._holders.get(key, 0) == 0:
-            self._live_bytes += size
-            self.peak_bytes = max(self.peak_bytes, self._live_bytes)
-        self._holders[key] = self._holders.get(key, 0) + 1
-        self._seen.add(id(tensor))
-        weakref.finalize(tensor, self._release, id(tensor), key, size)
-
-    def _release(self, tensor_id: int, key: int, size: int) -> None:
-        self._seen.discard(tensor_id)
-        self._holders[key] -= 1
-        if self._holders[key] == 0:
-            del self._holders[key]
-            self._live_bytes -= size
-
-    def __torch_dispatch__(
-        self,
-        func: Callable[..., object],
-        types: object,
-        args: tuple[object, ...] = (),
-        kwargs: Mapping[str, object] | None = None,
-    ) -> object:
-        result = func(*args, **(kwargs or {}))
-        for leaf in tree_leaves(result):
-            if isinstance(leaf, torch.Tensor):
-                self._hold(leaf)
-        return result
-
-
 def _counter() -> FlopCounterMode:
     return FlopCounterMode(display=False, custom_mapping=_CPU_FLOPS)
 
@@ -145,7 +100,7 @@ def probe(path: Path, overrides: Mapping[str, Value]) -> Cost:
             name: tensor if isinstance(tensor, FakeTensor) else mode.from_tensor(tensor)
             for name, tensor in (*model.named_parameters(), *model.named_buffers())
         }
-        counter, live = _counter(), _LiveStorage([*inputs, *state.values()])
+        counter, live = _counter(), LiveStorage([*inputs, *state.values()])
         with torch.no_grad(), mode, live, counter:
             results = functional_call(model, state, tuple(instance.inputs))
     except Exception as error:  # whatever the model raises says that the sizes do not fit

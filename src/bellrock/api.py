@@ -44,13 +44,17 @@ class CompiledModel:
         return tuple(s for s in self.compiled.payload.results if s.role is not Role.MUTATION)
 
     def __call__(
-        self, *inputs: Any, out: Sequence[torch.Tensor] | None = None, **keywords: Any
+        self,
+        *inputs: Any,
+        out: torch.Tensor | Sequence[torch.Tensor] | None = None,
+        **keywords: Any,
     ) -> Any:
         """Run the model.
 
         Args:
             *inputs: as the example inputs, of the same shapes and dtypes.
-            out: one contiguous tensor for each of `result_specs`, to be written.
+            out: one contiguous tensor for each of `result_specs`, to be written; where there is
+                only one, it may be given as it is.
             **keywords: as the example keyword arguments.
 
         Returns:
@@ -59,7 +63,11 @@ class CompiledModel:
         Raises:
             CallError: an input or buffer does not fit.
         """
+        import torch
+
         arguments = self.program.bind(inputs, keywords)
+        if isinstance(out, torch.Tensor):
+            out = (out,)
         buffers = None if out is None else [*out, *self._mutations(given=len(out))]
         results = self._executable([*arguments, *self.program.parameters], out=buffers)
         return self.program.unflatten(results, arguments=arguments)

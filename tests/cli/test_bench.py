@@ -31,7 +31,7 @@ Run = Callable[..., Result]
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run `bench` in a folder, on problems that are made for it by name."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(JOBS))
+    monkeypatch.setenv("PYTHONPATH", str(JOBS), prepend=os.pathsep)
     monkeypatch.setattr("bellrock.bench.run.JOB", "fake_jobs:by_name")
     monkeypatch.setattr("bellrock.bench.run._preload", lambda _options: ())
 

@@ -202,6 +202,15 @@ class PreparationInfo(_Part):
     """Memory that the values take as long as the program is kept."""
 
 
+class MemoryInfo(_Part):
+    """Most bytes of tensors alive at once in one call, arguments and results included."""
+
+    ours_bytes: int
+    """With the workspace and prepared values, but without threads' buffers inside kernels."""
+    eager_bytes: int
+    """Without what PyTorch's operators allocate inside themselves."""
+
+
 class KernelRow(_Part):
     """What became of one kernel (see `bellrock.target.base.KernelInfo`)."""
 
@@ -254,6 +263,8 @@ class Record(_Part):
     status: Status
     failure: FailureInfo | None = None
     check_only: bool = False
+    allocator: Literal["system", "recycling"] = "system"
+    """The C library's, when timed: as it is, or told to keep what is freed."""
     import_seconds: dict[str, float] = {}
     stages: tuple[StageTime, ...] = ()
     compile_seconds: float | None = None
@@ -269,6 +280,7 @@ class Record(_Part):
     time: TimeInfo | None = None
     preparation: PreparationInfo | None = None
     """None where nothing is prepared, or nothing was measured."""
+    memory: MemoryInfo | None = None
     baselines: dict[str, BaselineInfo] = {}
     speedup: dict[str, SpeedupInfo] = {}
     noise_floor: float | None = None

@@ -145,6 +145,14 @@ _MADE = (
         lambda r: units.size(r.peak_memory_bytes), detail=True,
     ),
     _column(
+        "ours_bytes", "ours alive", lambda r: r.memory.ours_bytes if r.memory else None,
+        lambda r: units.size(r.memory.ours_bytes if r.memory else None), detail=True,
+    ),
+    _column(
+        "eager_bytes", "eager alive", lambda r: r.memory.eager_bytes if r.memory else None,
+        lambda r: units.size(r.memory.eager_bytes if r.memory else None), detail=True,
+    ),
+    _column(
         "overrides", "overrides",
         lambda r: json.dumps(r.problem.overrides, sort_keys=True) if r.problem.overrides else None,
         numeric=False, detail=True,

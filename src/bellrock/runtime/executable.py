@@ -15,13 +15,19 @@ import numpy as np
 
 from bellrock.errors import CallError
 from bellrock.payload import DType, TensorSpec
-from bellrock.runtime.preparation import Preparer, aligned_bytes
+from bellrock.runtime.memory import RESULTS, fresh_block
+from bellrock.runtime.preparation import Preparer
 from bellrock.target import TARGETS
 from bellrock.target.base import Artifact, Loaded
 
 if TYPE_CHECKING:
     from bellrock.compiler import Compiled
     from bellrock.runtime.artifact import SavedProgram
+
+
+POOLED_BYTES = 1 << 20
+"""Results from this size on come from the pool. Below, allocators of torch and numpy recycle
+memory themselves, and quicker."""
 
 
 class Executable:
@@ -119,7 +125,7 @@ class Executable:
     def _workspace(self) -> int:
         """Return the address of this thread's workspace, aligned."""
         if not hasattr(self._local, "buffer"):
-            self._local.buffer = aligned_bytes(self._workspace_bytes)
+            self._local.buffer = fresh_block(self._workspace_bytes)
         return int(self._local.buffer.ctypes.data)
 
 
@@ -177,8 +183,13 @@ def _fresh(spec: TensorSpec, *, as_torch: bool) -> Any:
     if as_torch or spec.dtype is DType.BF16:  # numpy has no bfloat16
         import torch
 
-        return torch.empty(spec.shape, dtype=getattr(torch, spec.dtype.torch_name))
-    return np.empty(spec.shape, dtype=spec.dtype.torch_name)
+        dtype = getattr(torch, spec.dtype.torch_name)
+        if spec.bytes < POOLED_BYTES:
+            return torch.empty(spec.shape, dtype=dtype)
+        return torch.from_numpy(RESULTS.take(spec.bytes)).view(dtype).view(spec.shape)
+    if spec.bytes < POOLED_BYTES:
+        return np.empty(spec.shape, dtype=spec.dtype.torch_name)
+    return RESULTS.take(spec.bytes).view(spec.dtype.torch_name).reshape(spec.shape)
 
 
 def _address(array: Any) -> int:

@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from bellrock.runtime.memory import fresh_block
 from bellrock.target.base import Loaded, Preparation
-
-ALIGNMENT_BYTES = 64
 
 Key = tuple[tuple[object, ...], ...]
 
@@ -85,24 +84,13 @@ class Preparer:
         self, key: Key | None, fixed: tuple[Any, ...], addresses: Sequence[int]
     ) -> PreparedValues:
         started = time.perf_counter()
-        memory = tuple(aligned_bytes(size) for size in self._about.value_bytes)
+        memory = tuple(fresh_block(size) for size in self._about.value_bytes)
         places = tuple(int(each.ctypes.data) for each in memory)
-        workspace = aligned_bytes(self._about.workspace_bytes)
+        workspace = fresh_block(self._about.workspace_bytes)
         self._loaded.prepare([*addresses, *places, int(workspace.ctypes.data)])
         self.seconds = time.perf_counter() - started
         self.count += 1
         return PreparedValues(key=key, made_of=fixed, memory=memory, addresses=places)
-
-
-def aligned_bytes(size: int) -> np.ndarray:
-    """Return fresh memory that starts at a multiple of `ALIGNMENT_BYTES`.
-
-    Args:
-        size: in bytes; 0 gives memory that must not be used.
-    """
-    whole = np.empty(size + ALIGNMENT_BYTES, np.uint8)
-    skip = -int(whole.ctypes.data) % ALIGNMENT_BYTES
-    return whole[skip : skip + max(size, 1)]
 
 
 def _key(tensors: Sequence[Any]) -> Key | None:

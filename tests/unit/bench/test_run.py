@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -47,7 +48,7 @@ class Watcher:
 
 @pytest.fixture(autouse=True)
 def _jobs_importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent / "jobs"))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent / "jobs"), prepend=os.pathsep)
 
 
 @pytest.fixture

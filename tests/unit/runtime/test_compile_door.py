@@ -62,6 +62,17 @@ def test_it_writes_to_the_buffers_it_is_given(compiled: bellrock.CompiledModel) 
     assert torch.isfinite(out[0]).all()
 
 
+def test_a_single_result_may_be_given_a_single_buffer() -> None:
+    class Twice(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x * 2
+
+    x, out = torch.randn(3, 5), torch.full((3, 5), torch.nan)
+    compiled = bellrock.compile(Twice(), (x,), use_cache=False)
+    assert compiled(x, out=out).data_ptr() == out.data_ptr()
+    torch.testing.assert_close(out, 2 * x)
+
+
 def test_arguments_are_not_copied_nor_changed(compiled: bellrock.CompiledModel) -> None:
     x = torch.randn(4, 6)
     kept = x.clone()
