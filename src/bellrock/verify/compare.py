@@ -74,7 +74,7 @@ class _Worst:
 
 def compare_floats(
     got: torch.Tensor, reference: torch.Tensor, budget: Budget, *, output: int, factor: float,
-    allowed_jumps: int = 0,
+    allowed_jumps: int = 0, stop_when_wrong: bool = False,
 ) -> Comparison:  # fmt: skip
     """Compare a float output with the reference.
 
@@ -85,6 +85,8 @@ def compare_floats(
         output: its number, for the report.
         factor: see `DEFAULT_FACTOR`.
         allowed_jumps: elements that may be off by any amount, because the model jumps.
+        stop_when_wrong: look no further than the first block that decides; what is found
+            then is not the worst.
 
     Returns:
         The worst of elements and groups.
@@ -101,6 +103,8 @@ def compare_floats(
             if beyond <= allowed_jumps:
                 ratios = torch.where(over, 0.0, ratios)
         _note_worst(worst, ratios, expected, misplaced, where, (mine, clean), budget.scale.unit)
+        if stop_when_wrong and (worst.misplaced is not None or worst.ratio > limit):
+            break
         sums.add(where, ratios.square())
     shown = tuple(reference.shape)
     if worst.misplaced is not None:
@@ -112,6 +116,8 @@ def compare_floats(
         rms=float((sums.sums["whole"] / max(1, math.prod(shape))).sqrt()),
         detail=f"got {worst.got:.9g}, the reference is {worst.wanted:.9g}",
     )  # fmt: skip
+    if stop_when_wrong and not element.correct:
+        return element
     group = _worst_group(sums, budget, factor, shown, output)
     return max((element, group), key=lambda comparison: comparison.ratio)
 

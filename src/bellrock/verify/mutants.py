@@ -35,7 +35,7 @@ def simple_mutants(
     expectation: Expectation, other: Outputs, factor: float
 ) -> tuple[MutantResult, ...]:
     """Judge the cheap mutants that show whether a problem can tell anything at all."""
-    judge = _Judge(expectation=expectation, factor=factor, eager=None)
+    judge = _Judge(expectation=expectation, factor=factor, eager=None, stop_when_wrong=True)
     return tuple(_arranged(judge, expectation.right(), other, SIMPLE))
 
 
@@ -140,12 +140,15 @@ class _Judge:
     expectation: Expectation
     factor: float
     eager: Outputs | None
+    stop_when_wrong: bool = False
+    """Whether it matters only that a mutant is rejected, and not by how much."""
 
     def one(self, name: str, mutant: torch.Tensor | str, number: int) -> MutantResult:
         """Judge a mutant of one output."""
         if isinstance(mutant, str):
             return _impossible(name, mutant)
-        outputs = self.expectation.right()
+        nothing = torch.empty(0)  # stands for the outputs that are not judged
+        outputs = [nothing] * len(self.expectation.references)
         outputs[number] = mutant
         return self._result(name, outputs, number)
 
@@ -156,7 +159,9 @@ class _Judge:
         return self._result(name, mutant, None)
 
     def _result(self, name: str, outputs: Outputs, number: int | None) -> MutantResult:
-        found = self.expectation.judge(outputs, factor=self.factor, only=number)
+        found = self.expectation.judge(
+            outputs, factor=self.factor, only=number, stop_when_wrong=self.stop_when_wrong
+        )
         near = self._eager_ratio(found, number)
         if not found.correct:
             return MutantResult(

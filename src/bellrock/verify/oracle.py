@@ -66,25 +66,35 @@ class Expectation:
         return [reference.to(dtype).contiguous() for reference, dtype in pairs]
 
     def judge(
-        self, outputs: list[torch.Tensor], *, factor: float, only: int | None = None
-    ) -> Comparison:
-        """Return the worst comparison of all outputs (or of one)."""
+        self, outputs: list[torch.Tensor], *, factor: float, only: int | None = None,
+        stop_when_wrong: bool = False,
+    ) -> Comparison:  # fmt: skip
+        """Return the worst comparison of all outputs (or of one).
+
+        With `stop_when_wrong` any that is wrong will do: large outputs that are wrong
+        everywhere are told from right ones in no time.
+        """
         worst: Comparison | None = None
         for number, got in enumerate(outputs):
             if got.numel() == 0 or only not in (None, number):
                 continue
-            found = self._judge_one(number, got, factor)
+            found = self._judge_one(number, got, factor, stop_when_wrong)
             if worst is None or found.ratio > worst.ratio:
                 worst = found
+            if stop_when_wrong and not found.correct:
+                break
         return nothing_to_compare() if worst is None else worst
 
-    def _judge_one(self, number: int, got: torch.Tensor, factor: float) -> Comparison:
+    def _judge_one(
+        self, number: int, got: torch.Tensor, factor: float, stop_when_wrong: bool
+    ) -> Comparison:
         budget, reference = self.budgets[number], self.references[number]
         if budget is None:
             return compare_integers(got, reference, output=number, allowed=self.jumps[number])
         return compare_floats(
-            got, reference, budget, output=number, factor=factor, allowed_jumps=self.jumps[number]
-        )
+            got, reference, budget, output=number, factor=factor,
+            allowed_jumps=self.jumps[number], stop_when_wrong=stop_when_wrong,
+        )  # fmt: skip
 
 
 @dataclass(kw_only=True, slots=True)

@@ -163,7 +163,7 @@ class Examination:
 
     def _cannot_tell(self, expectation: Expectation, other: list[torch.Tensor]) -> bool:
         """Return whether the answer to other inputs would pass: outputs have collapsed."""
-        return expectation.judge(other, factor=self.factor).correct
+        return expectation.judge(other, factor=self.factor, stop_when_wrong=True).correct
 
     def _randomise(self, oracle: Oracle, inputs: tuple[object, ...]) -> None:
         count = randomise_statistics(oracle.reference, inputs, seed=self.seed)

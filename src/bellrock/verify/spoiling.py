@@ -27,18 +27,26 @@ Spoil = Callable[[list[torch.Tensor], list[torch.Tensor], int], torch.Tensor | s
 
 def zeros(right: Outputs, other: Outputs, number: int) -> torch.Tensor | str:
     """Nothing was computed."""
-    return torch.zeros_like(right[number])
+    return _everywhere(0, right[number])
 
 
 def constant(right: Outputs, other: Outputs, number: int) -> torch.Tensor | str:
     """The mean everywhere (for integers, the first value)."""
     out = right[number]
     if not out.is_floating_point():
-        return torch.full_like(out, out.flatten()[0].item())
+        return _everywhere(out.flatten()[0].item(), out)
     if out.numel() == 1:
         return "the output is a single element"
-    finite = out[torch.isfinite(out)].double()
-    return torch.full_like(out, float(finite.mean()) if finite.numel() else 0.0)
+    mean = float(out.mean(dtype=torch.float64))
+    if not math.isfinite(mean):
+        finite = out[torch.isfinite(out)].double()
+        mean = float(finite.mean()) if finite.numel() else 0.0
+    return _everywhere(mean, out)
+
+
+def _everywhere(value: float, out: torch.Tensor) -> torch.Tensor:
+    """One value in all places, without memory of that size."""
+    return torch.tensor(value, dtype=out.dtype).expand_as(out)
 
 
 def unwritten_part(right: Outputs, other: Outputs, number: int) -> torch.Tensor | str:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import copy
+import math
 
 import pytest
 import torch
 from scipy import stats
 from torch import nn
 
+from bellrock.payload import DType
 from bellrock.verify import quantiles
 from bellrock.verify.distributions import VARIANTS, keeps_its_values, vary
+from bellrock.verify.oracle import Expectation, Oracle
 from bellrock.verify.program import checksum, discover, observe, poison
 from bellrock.verify.reference import Reference, Written, widened_model
 from bellrock.verify.scale import scale_of
@@ -229,3 +232,21 @@ def test_statistics_follow_the_data() -> None:
     assert float(((mean - measured.mean((0, 2, 3))) / deviation).abs().max()) < 1.2
     assert float((variance.sqrt() / deviation).log().abs().max()) < 0.7
     assert not torch.equal(variance, torch.ones(4))
+
+
+@pytest.mark.parametrize("place", [None, 0, 299_999])
+@pytest.mark.parametrize("wrong", [1e-3, math.nan])
+def test_stopping_early_changes_no_verdict(place: int | None, wrong: float) -> None:
+    model = torch.nn.Tanh()
+    oracle = Oracle(
+        reference=Reference(model=model, dtype=torch.float32), dtype=DType.F32,
+        dtypes=[torch.float32], seed=0,
+    )  # fmt: skip
+    expectation = oracle.expect((randn(300, 1000),), distribution="own")
+    assert isinstance(expectation, Expectation)
+    outputs = expectation.right()
+    if place is not None:
+        outputs[0].view(-1)[place] += wrong
+    whole = expectation.judge(outputs, factor=1.5)
+    early = expectation.judge(outputs, factor=1.5, stop_when_wrong=True)
+    assert whole.correct == early.correct == (place is None)
