@@ -229,7 +229,7 @@ def test_a_full_disk_on_standard_output() -> None:
         pytest.skip("this system has no device that is always full")
     with full.open("wb") as stdout:
         done = subprocess.run(
-            [sys.executable, "-m", "bellrock.cli.main", "target", "list"],
+            [sys.executable, "-m", "bellrock", "target", "list"],
             stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
             env=dict(os.environ),
         )  # fmt: skip

@@ -90,7 +90,7 @@ def test_debugging_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _bellrock(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "bellrock.cli.main", *words],
+        [sys.executable, "-m", "bellrock", *words],
         capture_output=True,
         text=True,
         env={**os.environ, **variables},
@@ -138,7 +138,7 @@ def test_version() -> None:
 
 
 def test_a_reader_that_leaves_early_is_no_failure_worth_a_word() -> None:
-    command = [sys.executable, "-m", "bellrock.cli.main", "--help"]
+    command = [sys.executable, "-m", "bellrock", "--help"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.close()

@@ -78,7 +78,7 @@ class Expectation:
         for number, got in enumerate(outputs):
             if got.numel() == 0 or only not in (None, number):
                 continue
-            found = self._judge_one(number, got, factor, stop_when_wrong)
+            found = self._judge_one(number, got, factor, stop_when_wrong=stop_when_wrong)
             if worst is None or found.ratio > worst.ratio:
                 worst = found
             if stop_when_wrong and not found.correct:
@@ -86,7 +86,7 @@ class Expectation:
         return nothing_to_compare() if worst is None else worst
 
     def _judge_one(
-        self, number: int, got: torch.Tensor, factor: float, stop_when_wrong: bool
+        self, number: int, got: torch.Tensor, factor: float, *, stop_when_wrong: bool
     ) -> Comparison:
         budget, reference = self.budgets[number], self.references[number]
         if budget is None:
