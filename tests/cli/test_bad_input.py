@@ -59,7 +59,7 @@ def _refused(words: str, *, code: int = 2) -> str:
 
 
 @pytest.mark.usefixtures("folder")
-@pytest.mark.parametrize("words", ["compile", "inspect"])
+@pytest.mark.parametrize("words", ["compile", "explain", "inspect"])
 class TestProblems:
     def test_missing_file(self, words: str) -> None:
         text = _refused(f"{words} absent.py")

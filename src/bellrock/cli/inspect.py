@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bellrock.cli._values import parse_overrides
-from bellrock.errors import PayloadError
+from bellrock.cli._payloads import payload_of
 from bellrock.payload.spec import DType, Role, TensorSpec
 
 if TYPE_CHECKING:
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from bellrock.payload.inspect import Inspection, Row
-    from bellrock.payload.payload import Payload
 
 SCHEMA = 1
 _WIDTH = 140
@@ -71,36 +69,12 @@ def command(
     from bellrock.target import TARGETS
 
     facts = None if target == "none" else TARGETS.get(target).facts()
-    payload = _payload(path, overrides, DType(dtype))
+    payload = payload_of(path, overrides, DType(dtype))
     inspection = inspect_payload(payload, facts=facts)
     if as_json:
         click.echo(json.dumps(_json(inspection), indent=2))
     else:
         _print(inspection, every=every, device=facts.device if facts else "")
-
-
-def _payload(path: Path, overrides: tuple[str, ...], dtype: DType) -> Payload:
-    if path.suffix == ".py":
-        from bellrock.ingress.problem import load_problem
-        from bellrock.ingress.torch_export import import_module
-
-        problem = load_problem(path, parse_overrides(overrides))
-        instance = problem.build(dtype=dtype, fake=True)
-        return import_module(
-            instance.model, instance.inputs, name=problem.name, dtype=dtype
-        ).payload
-    if path.suffix != ".mlir":
-        raise PayloadError("cannot tell what the file is", got=path, allowed=".py, .mlir")
-    if overrides:
-        raise click.BadParameter("MLIR text has no module globals.", param_hint="--set")
-    from bellrock.ingress.mlir_text import load_mlir
-
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise PayloadError("cannot read the file", got=reason, where=path) from error
-    return load_mlir(text, name=path.stem)
 
 
 @dataclass(kw_only=True, slots=True)

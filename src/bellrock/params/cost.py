@@ -32,12 +32,13 @@ class Prediction:
 class CostModel(Protocol):
     """Predicts; never measures. Pure: equal arguments give equal predictions."""
 
-    def predict(self, motif: Motif, knobs: Knobs, facts: Facts) -> Prediction:
-        """Return the predicted time of one execution.
+    def predict(self, motif: Motif, knobs: Knobs, facts: Facts) -> Prediction | None:
+        """Return the predicted time of one execution, None of a class of knobs it does not know.
 
         Args:
             motif: what is computed.
-            knobs: legal parameters for it.
+            knobs: parameters for it; illegal ones (too large a tile) have a time, too, so that
+                it can be said what a constraint costs.
             facts: of the device.
         """
         ...

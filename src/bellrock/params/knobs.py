@@ -151,6 +151,19 @@ class Knobs:
         for constraint in self.constraints:
             _check(self.name, constraint, values, motif)
 
+    def broken_constraint(self, motif: Motif, facts: Facts) -> str:
+        """Return the name of the first of `constraints` that is broken; empty if none is.
+
+        Args:
+            motif: that the values are for.
+            facts: of the device that they are for.
+        """
+        values = {**self.scope(motif, facts), **self.to_mapping()}
+        for constraint in self.constraints:
+            if constraint.names <= set(values) and not constraint.holds(values):
+                return constraint.name
+        return ""
+
     def is_legal(self, motif: Motif, facts: Facts) -> bool:
         """Whether `validate` accepts the values.
 

@@ -7,7 +7,7 @@ Flows in: a module, a target, the names of selectors. Flows out: the module with
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from bellrock.errors import LockError, SelectionError, UnknownNameError
@@ -109,7 +109,7 @@ def select_all(
             continue
         signature = motif.signature()
         if signature not in chosen:
-            choice = _choose(motif, asked, context)
+            choice = _predicted(motif, _choose(motif, asked, context), target)
             chosen[signature] = (choice, row_of(motif, choice))
         write_choice(op, chosen[signature][0])
         anchors += 1
@@ -149,9 +149,14 @@ def row_of(motif: Motif, choice: Choice) -> LockRow:
         knobs=choice.knobs.name,
         parameters=choice.knobs.to_mapping(),
         by=choice.by,
-        predicted_seconds=choice.predicted_seconds,
+        predicted_seconds=_rounded(choice.predicted_seconds),
         measured_seconds=choice.measured_seconds,
     )
+
+
+def _rounded(seconds: float | None) -> float | None:
+    """Return a prediction in the digits that it can have."""
+    return None if seconds is None else float(f"{seconds:.4g}")
 
 
 def knobs_of_row(row: LockRow, motif: Motif, target: Target) -> Knobs:
@@ -197,6 +202,17 @@ def _choose(motif: Motif, asked: Sequence[Selector], context: SelectionContext) 
         where=motif.location or None,
         hint="end the list of selectors with `default`",
     )
+
+
+def _predicted(motif: Motif, choice: Choice, target: Target) -> Choice:
+    """Return a choice with the time that the target's model predicts, if it has one."""
+    model = target.cost_model()
+    if model is None or choice.predicted_seconds is not None:
+        return choice
+    prediction = model.predict(motif, choice.knobs, target.facts())
+    if prediction is None:
+        return choice
+    return replace(choice, predicted_seconds=prediction.seconds)
 
 
 def _kinds(motifs: Literal["all"] | Sequence[str]) -> frozenset[MotifKind]:

@@ -8,7 +8,8 @@ A target is a folder with these names in it and one entry point in `bellrock.tar
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from bellrock.params.cost import CostModel
     from bellrock.params.knobs import Knobs
     from bellrock.payload.motif import Motif
+
+
+MOST_PROPOSALS = 256
+"""Candidates of one class that a target proposes, unless it has a way of its own."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -185,6 +190,20 @@ class Target(abc.ABC):
     def check_choice(self, motif: Motif, choice: Knobs) -> None:
         """Raise `SelectionError` naming the constraint that a choice breaks."""
         choice.validate(motif, self.facts())
+
+    def proposals(self, motif: Motif, default: Knobs) -> Iterator[Knobs]:
+        """Yield the parameters of a motif that are worth a prediction or a measurement.
+
+        A bounded number, deterministic; some may be illegal (a tile that is a little too large),
+        so that it can be said which constraint it is that keeps a motif from being faster.
+
+        Args:
+            motif: to choose for.
+            default: what `default_choice` returns for it; need not be proposed.
+        """
+        facts = self.facts()
+        for knobs in self.knobs(motif):
+            yield from itertools.islice(knobs.candidates(motif, facts), MOST_PROPOSALS)
 
     def cost_model(self) -> CostModel | None:
         """Return what predicts the time of a choice, if the target has such a model."""

@@ -66,11 +66,12 @@ def test_equal_motifs_share_a_row_and_every_anchor_is_marked() -> None:
     assert choices(module) == [("linalg.matmul", attribute)] * 3
     assert selection == Selection(
         rows=(
-            row(parameters={"tile": 1}, by="default"),
+            row(parameters={"tile": 1}, by="default", predicted_seconds=1.0),
             row(
                 motif="contraction [batch=1 m=4 n=2 k=3] (mk:f32, kn:f32) -> (mn:f32)",
                 parameters={"tile": 1},
                 by="default",
+                predicted_seconds=1.0,
             ),
         ),
         anchors=3,

@@ -1,39 +1,28 @@
-"""The selector `cost-model`: the candidate that the target's model predicts to be fastest.
+"""The selector `cost-model`: what the target's model predicts to be fastest.
 
-Flows in: a motif, the target's knobs and model. Flows out: the best of all candidates.
+Flows in: a motif, the target's proposals and model. Flows out: the pick of their ranking.
 """
 
 from __future__ import annotations
 
-from itertools import chain
-
 from bellrock.params.choice import Choice
-from bellrock.params.knobs import Knobs
+from bellrock.params.ranking import rank
 from bellrock.params.select import SelectionContext
 from bellrock.payload.motif import Motif
 
 
 class CostModelSelector:
-    """Predicts every candidate; the first of equals wins, so the choice is reproducible."""
+    """Predicts every proposal; `bellrock.params.ranking` says how ties are decided."""
 
     name = "cost-model"
 
     def choose(self, motif: Motif, context: SelectionContext) -> Choice | None:
-        """Return the candidate of the least predicted time, or None without a model."""
-        model = context.target.cost_model()
-        if model is None:
+        """Return the pick; None without a model of the motif, or with nothing to choose from."""
+        ranking = rank(motif, context.target)
+        if ranking is None or ranking.considered == 1:
             return None
-        facts = context.target.facts()
-        best: Knobs | None = None
-        best_seconds = float("inf")
-        classes = context.target.knobs(motif)
-        for candidate in chain.from_iterable(c.candidates(motif, facts) for c in classes):
-            seconds = model.predict(motif, candidate, facts).seconds
-            if seconds < best_seconds:
-                best, best_seconds = candidate, seconds
-        if best is None:
-            return None
-        return Choice(knobs=best, by=self.name, predicted_seconds=best_seconds)
+        pick = ranking.pick
+        return Choice(knobs=pick.knobs, by=self.name, predicted_seconds=pick.prediction.seconds)
 
 
 SELECTOR = CostModelSelector()

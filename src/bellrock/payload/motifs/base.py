@@ -10,6 +10,7 @@ import enum
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 DYNAMIC = -1
 """A size that is not known before the program runs."""
@@ -150,6 +151,7 @@ class Motif:
         return f"{self.kind}{variant}{fused} [{' '.join(sizes)}] ({operands}) -> ({results})"
 
 
+@cache
 def element_bytes(dtype: str) -> int:
     """Return the storage of one element of an MLIR type, in bytes (`i1` takes one byte)."""
     if dtype == "index":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from bellrock.target.base import Artifact, Emitted, Facts, Loaded, Target
 if TYPE_CHECKING:
     from torch_mlir import ir
 
+    from bellrock.params.cost import CostModel
     from bellrock.params.knobs import Knobs
 
 
@@ -67,6 +68,18 @@ class CpuTarget(Target):
         from bellrock.target.cpu.params import default_choice
 
         return default_choice(motif, self.facts())
+
+    def proposals(self, motif: Motif, default: Knobs) -> Iterator[Knobs]:
+        """Yield what lies around the default, and other ways."""
+        from bellrock.target.cpu.proposals import proposals
+
+        return proposals(motif, default, self.facts())
+
+    def cost_model(self) -> CostModel:
+        """Return the analytic model of the folder `cost/`."""
+        from bellrock.target.cpu.cost.model import MODEL
+
+        return MODEL
 
     def prepare_process(self) -> bool:
         """Load OpenMP, which torch then shares."""

@@ -1,0 +1,253 @@
+"""The processor's cost model: terms against formulas by hand, on a machine of round numbers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bellrock.params.cost import Prediction
+from bellrock.params.knobs import Knobs
+from bellrock.payload import generate
+from bellrock.payload.motif import Motif, MotifKind, Operand, Side
+from bellrock.target.base import Facts
+from bellrock.target.cpu.convolution import DirectConvolutionKnobs
+from bellrock.target.cpu.cost.machine import CLOCK_HZ, FORK_SECONDS, Machine
+from bellrock.target.cpu.cost.model import MODEL, PREDICTIONS
+from bellrock.target.cpu.flash_attention import FlashAttentionKnobs
+from bellrock.target.cpu.panels import PanelKnobs
+from bellrock.target.cpu.params import ALL_KNOBS, BlockKnobs
+from bellrock.target.cpu.row_params import RowKnobs
+from bellrock.testing.payloads import motifs_of
+
+NS = pytest.approx
+FACTS = Facts(
+    device="a cycle is a nanosecond", cores=2, vector_bits=512, vector_registers=32,
+    cache_bytes={"L1d": 1 << 15, "L2": 1 << 20, "L3": 1 << 24}, features=frozenset(),
+    core_peak_flops_per_s={"f32": 64e9},
+    core_bandwidth_bytes_per_s={"L1d": 128e9, "L2": 64e9, "L3": 32e9, "DRAM": 8e9},
+    bandwidth_bytes_per_s={"DRAM": 12e9},
+)  # fmt: skip
+ALONE = replace(FACTS, cores=1)
+
+
+def terms(motif: Motif, knobs: Knobs, facts: Facts = ALONE) -> dict[str, float]:
+    """Return the terms in nanoseconds, which are cycles."""
+    prediction = MODEL.predict(motif, knobs, facts)
+    assert prediction is not None
+    assert prediction.seconds == pytest.approx(sum(prediction.terms_seconds.values()))
+    return {name: seconds * 1e9 for name, seconds in prediction.terms_seconds.items()}
+
+
+def seconds(motif: Motif, knobs: Knobs, facts: Facts = ALONE) -> float:
+    prediction = MODEL.predict(motif, knobs, facts)
+    assert prediction is not None
+    return prediction.seconds
+
+
+def of_kind(text: str, kind: MotifKind) -> Motif:
+    (motif,) = (m for m in motifs_of(text) if m.kind is kind)
+    return motif
+
+
+def product(m: int, n: int, k: int, layouts: tuple[str, str, str] = ("mk", "kn", "mn")) -> Motif:
+    text = generate.contraction({"m": m, "n": n, "k": k}, layouts)
+    return of_kind(text, MotifKind.CONTRACTION)
+
+
+def panels(**values: object) -> PanelKnobs:
+    defaults = {
+        "tile": (0, 0, 0), "vector": "n", "lanes": 16, "rows": 8, "columns": 2, "depth": 4096,
+        "copy": False, "pack": True,
+    }  # fmt: skip
+    return PanelKnobs.from_mapping({**defaults, **values})
+
+
+def test_every_class_of_knobs_is_predicted() -> None:
+    assert set(PREDICTIONS) == set(ALL_KNOBS)
+
+
+def test_a_class_that_is_not_known_has_no_prediction() -> None:
+    class Other(BlockKnobs, name="other"):
+        pass
+
+    assert MODEL.predict(product(8, 8, 8), Other(tile=(0, 0, 0)), FACTS) is None
+
+
+def test_rates_are_assumed_where_none_were_measured() -> None:
+    bare = replace(FACTS, core_peak_flops_per_s={}, core_bandwidth_bytes_per_s={})
+    assert Machine.of(bare).clock_hz == CLOCK_HZ
+    assert Machine.of(FACTS).clock_hz == 1e9
+    assert Machine.of(FACTS).cycles(640, "L2") == 10
+    # One core has 8 bytes a cycle, two that work at the same time 6 each.
+    assert Machine.of(FACTS).cycles(480, "DRAM") == 60
+    assert Machine.of(FACTS).cycles(480, "DRAM", busy=2) == 80
+
+
+class TestPanels:
+    def test_one_tile_costs_its_multiply_adds(self) -> None:
+        # 16 accumulators, two multiply-adds a cycle: 8 cycles for each of 100 steps.
+        assert terms(product(8, 32, 100), panels())["multiply"] == NS(800)
+
+    def test_rows_and_lanes_past_the_border_are_computed(self) -> None:
+        # 9 rows are two tiles, 33 columns are two.
+        assert terms(product(9, 33, 100), panels())["multiply"] == NS(4 * 800)
+
+    def test_few_accumulators_wait_for_themselves(self) -> None:
+        # 4 cycles from one addition to the same register to the next.
+        assert terms(product(1, 16, 100), panels(rows=1, columns=1))["multiply"] == NS(400)
+
+    def test_loads_bound_a_flat_tile(self) -> None:
+        # 14 scalars and one vector are 15 loads, for 14 multiply-adds.
+        assert terms(product(14, 16, 100), panels(rows=14, columns=1))["multiply"] == NS(750)
+
+    def test_too_large_a_tile_spills(self) -> None:
+        # 14 x 2 with its two vectors and a scalar are 31 registers; 16 x 2 are 35.
+        fits, spills = panels(rows=14), panels(rows=16)
+        assert terms(product(14, 32, 100), fits)["multiply"] == NS(1400)
+        assert terms(product(16, 32, 100), spills)["multiply"] == NS(1600 + 3 * 1.5 * 100)
+
+    def test_packing_is_by_vectors_or_by_squares(self) -> None:
+        # 64 columns x 100 are 400 vectors: 2 cycles each as they lie, 6 transposed.
+        assert terms(product(80, 64, 100), panels())["pack"] == NS(800)
+        turned = product(80, 64, 100, ("mk", "nk", "mn"))
+        assert terms(turned, panels())["pack"] == NS(2400)
+        assert "pack" not in terms(product(80, 64, 100), panels(pack=False))
+
+    def test_packing_a_large_operand_takes_as_long_as_reading_it(self) -> None:
+        # 64 MiB from memory: 8 bytes a cycle.
+        large = terms(product(8, 4096, 4096), panels(depth=512, tile=(0, 256, 0)))
+        assert large["pack"] == NS(4096 * 4096 * 4 / 8)
+
+    def test_a_panel_in_l2_is_read_by_each_row_of_tiles(self) -> None:
+        # 32 columns x 1000: 128000 bytes in L2, read for each of 10 tiles, mostly hidden.
+        found = terms(product(80, 32, 1000), panels())["panel traffic"]
+        assert found == NS(0.35 * 10 * 128000 / 64)
+        assert "panel traffic" not in terms(product(80, 32, 100), panels())
+
+    def test_blocks_are_shared_and_what_is_left_over_waits(self) -> None:
+        motif = product(24, 32, 1000)
+        alone = terms(motif, panels(tile=(8, 0, 0)))
+        both = terms(motif, panels(tile=(8, 0, 0)), FACTS)
+        assert both["multiply"] == NS(alone["multiply"] / 2)
+        # Three blocks on two cores: one core has two, half a block is waited for.
+        work = sum(alone.values()) - alone["call"]
+        assert both["imbalance"] == pytest.approx(work / 3 / 2, rel=0.01)
+        assert both["threads"] == NS(FORK_SECONDS * 1e9)
+        assert "threads" not in alone
+
+    def test_inner_products_read_the_large_operand_once(self) -> None:
+        # 1 x 4096 by its 4096 rows: 64 MiB at 8 bytes a cycle is all that counts.
+        motif = product(1, 4096, 4096, ("mk", "nk", "mn"))
+        found = terms(motif, panels(vector="k", rows=1, columns=8, unroll=1))
+        assert found["multiply"] + found["operand traffic"] == pytest.approx(2**26 / 8, rel=0.05)
+
+    def test_vectors_along_m_turn_the_product_around(self) -> None:
+        turned = product(33, 9, 100, ("mk", "kn", "nm"))
+        assert terms(turned, panels(vector="m"))["multiply"] == NS(4 * 800)
+
+
+class TestDirectConvolution:
+    MOTIF = of_kind(generate.convolution((1, 10, 34, 18), (8, 10, 3, 3)), MotifKind.CONVOLUTION)
+
+    def knobs(self, **values: object) -> DirectConvolutionKnobs:
+        defaults = {
+            "channels": 8, "vectors": 2, "lanes": 16, "rows": 0, "columns": 0, "channel_block": 0,
+            "parallel": False,
+        }  # fmt: skip
+        return DirectConvolutionKnobs.from_mapping({**defaults, **values})
+
+    def test_pixels_are_numbered_across_rows(self) -> None:
+        # 32 rows at a pitch of 18, less the last row's end: 574 pixels, 18 tiles of 32.
+        # Each: 90 terms, 16 multiply-adds, two a cycle.
+        assert terms(self.MOTIF, self.knobs())["multiply"] == NS(18 * 90 * 8)
+
+    def test_packing_comes_again_with_each_block_of_channels(self) -> None:
+        # 10 channels x 34 rows x (two vectors of 2 cycles, and 5 to start a row).
+        once = terms(self.MOTIF, self.knobs())["pack"]
+        assert once == NS(10 * 34 * 9)
+        assert terms(self.MOTIF, self.knobs(channels=4, channel_block=4))["pack"] == NS(2 * once)
+
+    def test_blocks_of_rows_pack_their_halo(self) -> None:
+        # 16 rows need 18.
+        assert terms(self.MOTIF, self.knobs(rows=16))["pack"] == NS(2 * 10 * 18 * 9)
+
+    def test_serial_blocks_use_one_core(self) -> None:
+        serial = terms(self.MOTIF, self.knobs(rows=16), FACTS)
+        shared = terms(self.MOTIF, self.knobs(rows=16, parallel=True), FACTS)
+        assert shared["multiply"] == NS(serial["multiply"] / 2)
+        assert "threads" in shared
+        assert "threads" not in serial
+
+    def test_what_the_lowering_does_not_take_has_no_prediction(self) -> None:
+        assert MODEL.predict(product(8, 8, 8), self.knobs(), FACTS) is None
+
+
+class TestFlashAttention:
+    MOTIF = Motif(
+        kind=MotifKind.ATTENTION, op="linalg.generic", accumulator="f32",
+        dims={"batch": 3, "queries": 128, "keys": 192, "depth": 64, "features": 32},
+        loops=(3, 128, 32, 192), iterators=("parallel",) * 3 + ("reduction",),
+        operands=tuple(
+            Operand(side=Side.INPUT, dtype="f32", layout="", shape=()) for _ in range(3)
+        ),
+    )  # fmt: skip
+    KNOBS = FlashAttentionKnobs(lanes=16, vectors=4, rows=6, keys=96, parallel=False)
+
+    def test_both_products_are_register_tiles(self) -> None:
+        # Of each of 6 blocks of 64 queries: 16 + 16 tiles of 6 keys x 64 deep, and for each of
+        # 2 blocks of keys 6 tiles of features x 96 keys; 24 accumulators are 12 cycles.
+        blocks = 3 * 2
+        assert terms(self.MOTIF, self.KNOBS)["multiply"] == NS(
+            blocks * (32 * 64 * 12 + 12 * 96 * 12)
+        )
+
+    def test_softmax_is_of_all_scores(self) -> None:
+        narrow = replace(self.KNOBS, vectors=2)
+        assert terms(self.MOTIF, narrow)["softmax"] == NS(terms(self.MOTIF, self.KNOBS)["softmax"])
+
+    def test_narrow_blocks_read_keys_more_often(self) -> None:
+        wide = replace(self.KNOBS, keys=48)
+        narrow = replace(wide, vectors=1)
+        once = terms(self.MOTIF, wide)["key traffic"]
+        assert terms(self.MOTIF, narrow)["key traffic"] == NS(4 * once)
+
+    def test_scores_that_leave_the_first_cache_are_read_from_the_next(self) -> None:
+        # 64 queries x (48 + 64) floats fit 32 KiB, with 96 keys they do not.
+        fits = terms(self.MOTIF, replace(self.KNOBS, keys=48))["key traffic"]
+        assert terms(self.MOTIF, self.KNOBS)["key traffic"] > 5 * fits
+
+
+class TestRowsAndBlocks:
+    def test_rows_of_a_large_matrix_take_as_long_as_reading_it(self) -> None:
+        motif = of_kind(generate.reduction((8192, 4096), [1]), MotifKind.REDUCTION)
+        knobs = RowKnobs(cache_bytes=1 << 19, blocks=8)
+        found = terms(motif, knobs)
+        assert found["memory"] + found["combine"] == pytest.approx(2**27 / 8, rel=0.02)
+
+    def test_blocks_of_rows_share_the_start(self) -> None:
+        motif = of_kind(generate.reduction((8192, 16), [1]), MotifKind.REDUCTION)
+        few, many = (
+            seconds(motif, RowKnobs(cache_bytes=1 << 19, blocks=2, iterations=i))
+            for i in (16384, 1024)
+        )
+        assert few < many
+
+    def test_the_generic_path_takes_vectors_where_all_run_along_memory(self) -> None:
+        # 1600 x 160 iterations of 1.5 + 0.5 for each vector of 16, or 2.5 each.
+        straight = of_kind(generate.elementwise((1600, 160), ["exp"]), MotifKind.ELEMENTWISE)
+        turned = of_kind(generate.transpose((160, 1600), [1, 0]), MotifKind.DATA_MOVEMENT)
+        whole = BlockKnobs(tile=(0, 0))
+        assert terms(straight, whole)["iterations"] == NS(1600 * 10 * 2)
+        assert terms(turned, whole)["iterations"] == NS(1600 * 160 * 2.5)
+
+    def test_panels_beat_the_generic_path(self) -> None:
+        motif = product(333, 517, 291)
+        assert seconds(motif, panels()) < seconds(motif, BlockKnobs(tile=(32, 256, 0))) / 2
+
+
+def test_predictions_are_pure() -> None:
+    motif, knobs = product(17, 33, 65), panels()
+    first = MODEL.predict(motif, knobs, FACTS)
+    assert isinstance(first, Prediction)
+    assert MODEL.predict(motif, knobs, FACTS) == first
