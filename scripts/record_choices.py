@@ -87,7 +87,6 @@ def _payloads() -> dict[str, Callable[[], Payload]]:
     """Return the cases: what makes each one's payload, by name."""
     from bellrock.payload import generate
 
-    mk_nk = {"m": 57, "n": 1003, "k": 770}
     batched = {"b": 23, "m": 77, "n": 93, "k": 61}
     texts: dict[str, Callable[[], str]] = {
         "contraction-odd": lambda: generate.matmul(333, 517, 291),
@@ -98,22 +97,7 @@ def _payloads() -> dict[str, Callable[[], Payload]]:
         "contraction-shallow": lambda: generate.matmul(701, 907, 5),
         "contraction-vector": lambda: generate.matmul(3001, 1, 2003),
         "contraction-deep": lambda: generate.matmul(45, 39, 30011),
-        "contraction-linear": lambda: generate.contraction(mk_nk, ("mk", "nk", "mn")),
         "contraction-batched": lambda: generate.contraction(batched, ("bmk", "bkn", "bmn")),
-        "convolution-3x3": lambda: generate.convolution((3, 48, 39, 43), (56, 48, 3, 3)),
-        "convolution-7x7-strided": lambda: generate.convolution(
-            (2, 3, 231, 219), (24, 3, 7, 7), stride=2
-        ),
-        "convolution-pointwise": lambda: generate.convolution((5, 96, 19, 23), (160, 96, 1, 1)),
-        "convolution-depthwise": lambda: generate.convolution(
-            (2, 72, 49, 53), (72, 1, 5, 5), groups=72
-        ),
-        "convolution-dilated": lambda: generate.convolution(
-            (1, 30, 61, 67), (40, 30, 3, 3), dilation=2
-        ),
-        "convolution-deep-small": lambda: generate.convolution((7, 190, 9, 9), (210, 190, 3, 3)),
-        "convolution-1d": lambda: generate.convolution((4, 30, 1003), (50, 30, 9)),
-        "convolution-3d": lambda: generate.convolution((1, 8, 11, 29, 31), (20, 8, 3, 3, 3)),
         "reduction-rows": lambda: generate.reduction((1009, 3001), [1]),
         "reduction-columns": lambda: generate.reduction((501, 4099), [0]),
         "reduction-short-rows": lambda: generate.reduction((50021, 37), [1]),
@@ -122,9 +106,22 @@ def _payloads() -> dict[str, Callable[[], Payload]]:
     found: dict[str, Callable[[], Payload]] = {
         name: lambda make=make, name=name: _from_text(make(), name) for name, make in texts.items()
     }
-    found["attention-odd"] = lambda: _attention((2, 5, 333, 48))
-    found["attention-long"] = lambda: _attention((1, 3, 1511, 80))
-    found["attention-short"] = lambda: _attention((9, 7, 77, 32))
+    layers = {
+        "contraction-linear": ("Linear", (57, 770), (770, 1003), {}),
+        "convolution-3x3": ("Conv2d", (3, 48, 39, 43), (48, 56, 3), {"padding": 1}),
+        "convolution-7x7-strided": ("Conv2d", (2, 3, 231, 219), (3, 24, 7), {"stride": 2}),
+        "convolution-pointwise": ("Conv2d", (5, 96, 19, 23), (96, 160, 1), {}),
+        "convolution-depthwise": ("Conv2d", (2, 72, 49, 53), (72, 72, 5), {"groups": 72}),
+        "convolution-dilated": ("Conv2d", (1, 30, 61, 67), (30, 40, 3), {"dilation": 2}),
+        "convolution-deep-small": ("Conv2d", (7, 190, 9, 9), (190, 210, 3), {}),
+        "convolution-1d": ("Conv1d", (4, 30, 1003), (30, 50, 9), {}),
+        "convolution-3d": ("Conv3d", (1, 8, 11, 29, 31), (8, 20, 3), {}),
+    }
+    for name, (layer, shape, sizes, options) in layers.items():
+        found[name] = lambda spec=(layer, shape, sizes, options): _layer(*spec)
+    for name, shape in {"odd": (2, 5, 333, 48), "long": (1, 3, 1511, 80),
+                        "short": (9, 7, 77, 32)}.items():  # fmt: skip
+        found[f"attention-{name}"] = lambda shape=shape: _attention(shape)
     return found
 
 
@@ -132,6 +129,18 @@ def _from_text(text: str, name: str) -> Payload:
     from bellrock.ingress.mlir_text import load_mlir
 
     return load_mlir(text, name=name)
+
+
+def _layer(
+    name: str, shape: tuple[int, ...], sizes: tuple[int, ...], options: dict[str, int]
+) -> Payload:
+    """Return a layer's payload: its weights are parameters, which are prepared once."""
+    import torch
+
+    from bellrock.ingress.torch_export import import_module
+
+    layer = getattr(torch.nn, name)(*sizes, bias=False, **options)
+    return import_module(layer, (torch.zeros(shape),), name=name.lower()).payload
 
 
 def _attention(shape: tuple[int, ...]) -> Payload:
@@ -216,7 +225,7 @@ def _sampled(motif: Motif, most: int) -> list[Knobs]:
 
 def _program(payload: Payload, motif: Motif, knobs: Knobs) -> Callable[[], Any]:
     """Compile a candidate; returns what runs it once, on buffers of its own."""
-    import numpy as np
+    import torch
 
     from bellrock.compiler import compile_payload
     from bellrock.params.lock import Lock, LockRow
@@ -227,9 +236,9 @@ def _program(payload: Payload, motif: Motif, knobs: Knobs) -> Callable[[], Any]:
     )
     compiled = compile_payload(payload, lock=Lock(rows=(row,)), use_cache=False, jobs=1)
     executable = load(compiled)
-    random = np.random.default_rng(0)
-    inputs = [random.standard_normal(s.shape, dtype=np.float32) for s in executable.arguments]
-    out = [np.zeros(s.shape, np.float32) for s in executable.results]
+    torch.manual_seed(0)
+    inputs = [torch.randn(s.shape) for s in executable.arguments]
+    out = [torch.zeros(s.shape) for s in executable.results]
     return lambda: executable(inputs, out=out)
 
 

@@ -18,6 +18,7 @@ from bellrock.target.cpu.flash_attention import FlashAttentionKnobs
 from bellrock.target.cpu.panels import PanelKnobs
 from bellrock.target.cpu.params import ALL_KNOBS, BlockKnobs
 from bellrock.target.cpu.row_params import RowKnobs
+from bellrock.target.cpu.winograd import WinogradKnobs
 from bellrock.testing.payloads import motifs_of
 
 NS = pytest.approx
@@ -181,6 +182,35 @@ class TestDirectConvolution:
 
     def test_what_the_lowering_does_not_take_has_no_prediction(self) -> None:
         assert MODEL.predict(product(8, 8, 8), self.knobs(), FACTS) is None
+
+
+class TestWinograd:
+    MOTIF = of_kind(generate.convolution((2, 10, 34, 18), (8, 10, 3, 3)), MotifKind.CONVOLUTION)
+
+    def knobs(self, **values: object) -> WinogradKnobs:
+        defaults = {
+            "channels": 8, "vectors": 2, "lanes": 16, "rows": 0, "columns": 0, "images": 1,
+            "channel_group": 32, "channel_block": 0, "parallel": False,
+        }  # fmt: skip
+        return WinogradKnobs.from_mapping({**defaults, **values})
+
+    def test_sixteen_products_of_each_tile(self) -> None:
+        # 16 rows of 8 tiles at a pitch of 9: 143 tiles, 5 register tiles of 32 (10 vectors).
+        # Two images, 16 products, 10 input channels, 8 cycles each.
+        assert terms(self.MOTIF, self.knobs())["multiply"] == NS(2 * 16 * 5 * 10 * 8)
+
+    def test_transforms_are_of_every_input_and_output_channel(self) -> None:
+        # 9 vectors of tiles of 10 channels there, 10 of 8 channels back.
+        assert terms(self.MOTIF, self.knobs())["transforms"] == NS(2 * 45 * (9 * 10 + 10 * 8))
+
+    def test_images_of_one_block_share_the_last_tile(self) -> None:
+        # 286 tiles are 9 register tiles of 32, not 2 x 5.
+        found = terms(self.MOTIF, self.knobs(images=2))["multiply"]
+        assert found == NS(16 * 9 * 10 * 8)
+
+    def test_other_filters_have_no_prediction(self) -> None:
+        wide = of_kind(generate.convolution((2, 4, 34, 18), (8, 4, 5, 5)), MotifKind.CONVOLUTION)
+        assert MODEL.predict(wide, self.knobs(), FACTS) is None
 
 
 class TestFlashAttention:

@@ -16,6 +16,7 @@ TEXTS = {
     "prime": generate.matmul(1, 13, 8191),
     "batched": generate.contraction({"b": 12, "m": 7, "n": 9, "k": 64}, ("bmk", "bnk", "bmn")),
     "pointwise": generate.convolution((5, 96, 19, 23), (160, 96, 1, 1)),
+    "square": generate.convolution((3, 24, 39, 43), (28, 24, 3, 3)),
     "strided": generate.convolution((1, 3, 61, 67), (24, 3, 7, 7), stride=2),
     "depthwise": generate.convolution((2, 8, 49, 53), (8, 1, 5, 5), groups=8),
     "line": generate.convolution((4, 3, 1003), (5, 3, 9)),

@@ -20,10 +20,12 @@ from bellrock.target.cpu.cost.flash_attention import predict_flash_attention
 from bellrock.target.cpu.cost.machine import Machine
 from bellrock.target.cpu.cost.panels import predict_panels
 from bellrock.target.cpu.cost.rows import predict_rows
+from bellrock.target.cpu.cost.winograd import predict_winograd
 from bellrock.target.cpu.flash_attention import FlashAttentionKnobs
 from bellrock.target.cpu.panels import PanelKnobs
 from bellrock.target.cpu.params import BlockKnobs
 from bellrock.target.cpu.row_params import RowKnobs
+from bellrock.target.cpu.winograd import WinogradKnobs
 
 Predict = Callable[[Motif, Any, Machine], Prediction | None]
 """Knobs are of the class that the function is registered for."""
@@ -34,6 +36,7 @@ PREDICTIONS: Mapping[type[Knobs], Predict] = {
     FlashAttentionKnobs: predict_flash_attention,
     PanelKnobs: predict_panels,
     RowKnobs: predict_rows,
+    WinogradKnobs: predict_winograd,
 }
 """By class of knobs."""
 

@@ -15,7 +15,7 @@ from bellrock.target.cpu.convolution import (
     STACK_BYTES,
     DirectConvolutionKnobs,
     Problem,
-    default_direct_convolution,
+    best_direct_convolution,
     problem_of,
 )
 
@@ -41,13 +41,16 @@ def propose_direct_convolution(
         facts: of the processor.
     """
     problem = problem_of(motif)
-    own = (
-        default
-        if isinstance(default, DirectConvolutionKnobs)
-        else default_direct_convolution(motif, facts)
-    )
-    if problem is None or own is None:
+    if problem is None:
         return
+    if isinstance(default, DirectConvolutionKnobs):
+        own = default
+    else:
+        best = best_direct_convolution(motif, facts)
+        if best is None:
+            return
+        own = best[0]
+        yield own
     limit = min(STACK_BYTES, facts.cache_bytes.get("L2", STACK_BYTES) // 2)
     for channels, vectors in _tiles(problem, facts):
         for rows, columns in _blocks(problem, own.lanes * vectors):
