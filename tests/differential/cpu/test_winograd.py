@@ -152,3 +152,12 @@ def test_the_default_for_a_wide_layer() -> None:
         found = compiled(x)
         expected = model.double()(x.double())
     assert (found.double() - expected).abs().max() <= 2e-6 * expected.abs().max()
+
+
+def test_zeros_between_elements_are_left_out_instead() -> None:
+    """A transposed convolution looks like a plain one of 3 x 3 taps, mostly with zeros."""
+    model = nn.ConvTranspose2d(64, 64, 3, padding=1, stride=2).eval()
+    with torch.no_grad():
+        compiled = bellrock.compile(model, (torch.randn(1, 64, 28, 28),), jobs=1)
+    (row,) = (r for r in compiled.compiled.lock().rows if r.knobs != "blocks")
+    assert row.knobs == "direct-convolution"

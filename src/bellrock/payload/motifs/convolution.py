@@ -6,11 +6,19 @@ strides and dilations, or None. Depthwise is the case of one channel in each gro
 
 from __future__ import annotations
 
+from torch_mlir import ir
+
 from bellrock.payload.motifs.access import is_projection, loops_in
 from bellrock.payload.motifs.base import DYNAMIC, Motif, MotifKind, product
 from bellrock.payload.motifs.contraction import letters_of, read_product_sum
+from bellrock.payload.motifs.movement import stuffs
 from bellrock.payload.motifs.structured import Structured
 from bellrock.payload.motifs.window import Window, read_window
+
+TRANSPOSED = "transposed"
+"""Variant of a convolution over an image with zeros between its elements: most of its products
+are with zeros, which a lowering may leave out."""
+_VIEWS = {"tensor.expand_shape", "tensor.extract_slice"}
 
 _ROLES = {
     # (in image outside the window, in filter, in output)
@@ -41,6 +49,7 @@ def match(op: Structured) -> Motif | None:
     lists = {name: op.sizes([i for i, r in enumerate(roles) if r == name]) for name in _LETTERS}
     return op.motif(
         MotifKind.CONVOLUTION,
+        variant=TRANSPOSED if _is_stuffed(op.values[image]) else "",
         dims=_dims(lists),
         lists=window.lists(op),
         roles=roles,
@@ -48,6 +57,16 @@ def match(op: Structured) -> Motif | None:
         accumulator=product_sum.dtype,
         flops_per_point=product_sum.flops,
     )
+
+
+def _is_stuffed(image: ir.Value) -> bool:
+    """Whether an image has zeros between its elements, by a slice put in with gaps."""
+    while not isinstance(image, ir.BlockArgument):
+        maker = ir.OpResult(image).owner.operation
+        if maker.name not in _VIEWS:
+            return maker.name == "tensor.insert_slice" and stuffs(maker)
+        image = maker.operands[0]
+    return False
 
 
 def _roles(op: Structured, image: int, kernel: int, window: Window) -> list[str] | None:

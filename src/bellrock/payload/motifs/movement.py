@@ -48,7 +48,7 @@ def _movement(op: ir.Operation, variant: str) -> Motif:
     kind = MotifKind.DATA_MOVEMENT
     if variant in ("insert-slice", "copy"):
         # The rest of the destination stays where it is.
-        named = "stuff" if _stuffs(op) else variant
+        named = "stuff" if stuffs(op) else variant
         return _record(op, kind, named, reads=[tensors[0]], moved=tensors[0])
     if variant == "insert":
         scalar = Operand(side=Side.OUTPUT, dtype=tensors[0].dtype, shape=(), layout="")
@@ -61,7 +61,7 @@ def _movement(op: ir.Operation, variant: str) -> Motif:
     return _record(op, kind, variant, reads=tensors[:1], moved=result)
 
 
-def _stuffs(op: ir.Operation) -> bool:
+def stuffs(op: ir.Operation) -> bool:
     """Whether a slice is put into a constant tensor with gaps between its elements.
 
     That is how a transposed convolution is made of an ordinary one.

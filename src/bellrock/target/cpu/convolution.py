@@ -28,6 +28,8 @@ PARALLEL_CYCLES = 20_000
 """Below this much work (about 5 microseconds), waking the other cores costs more than it gains."""
 LONGEST = 1024
 """Most rows or columns of a block that are tried."""
+CROSSING = 2
+"""Loads that a vector takes which lies across two lines of the cache: at taps, nearly all do."""
 ADD_LATENCY = 4
 """Cycles from one multiply-add to the next on the same register."""
 
@@ -146,7 +148,7 @@ class Problem:
         panels = -(-block_channels // panel)
         tiles = -(-halo.pixels(halo.rows) // tile)
         registers = panel * knobs.vectors
-        step = max(registers, panel + knobs.vectors, 2 * ADD_LATENCY) / 2
+        step = max(registers, panel + CROSSING * knobs.vectors, 2 * ADD_LATENCY) / 2
         multiply = panels * tiles * (self.in_channels * self.taps * step + registers + 20)
         vectors = -(-halo.pitch // knobs.lanes)
         planes = halo.depths * len(self.row.phases) * len(self.column.phases)

@@ -18,6 +18,7 @@ from bellrock.errors import SelectionError
 from bellrock.params.constraint import Constraint
 from bellrock.params.knobs import Knobs, knob
 from bellrock.payload.motifs.base import Motif
+from bellrock.payload.motifs.convolution import TRANSPOSED
 from bellrock.target.base import Facts
 from bellrock.target.cpu.convolution import (
     ADD_LATENCY,
@@ -200,6 +201,8 @@ def tiled_problem(motif: Motif) -> Problem | None:
     """Return a motif with tiles of results for pixels; None where the lowering does not take it."""
     problem = problem_of(motif)
     if problem is None or problem.narrow or motif.dims["groups"] != 1:
+        return None
+    if motif.variant == TRANSPOSED:
         return None
     plane = (problem.row, problem.column)
     if any((a.kernel, a.stride, a.dilation) != (TAPS, 1, 1) for a in plane):
