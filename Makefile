@@ -9,12 +9,17 @@ STAMP  := $(VENV)/.installed
 WORKERS     ?= 2
 PYTEST_ARGS ?=
 
+# Suites that need no checkout, and an earlier run to compare with.
+FIGURES := $(filter-out suites/kernelbench%,$(wildcard suites/*.yaml))
+BEFORE  ?=
+compare = $(if $(BEFORE),$(BIN)/bellrock compare $(BEFORE)/$(1).jsonl $(OUT)/$(1).jsonl)
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types rules unit format smoke bench env clean distclean
+.PHONY: help demo test lint types rules unit format smoke bench figures kernelbench env clean distclean
 
 help: ## List the targets.
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 env: $(STAMP) ## Create the environment in .venv and install Bellrock with everything it needs.
 
@@ -57,10 +62,19 @@ format: $(STAMP) ## Repair what ruff can repair.
 smoke: $(STAMP) ## KernelBench at tiny sizes, checked but not timed (KERNELBENCH_DIR names a checkout).
 	$(BIN)/bellrock bench suites/kernelbench-smoke.yaml --check-only
 
-bench: $(STAMP) ## KernelBench sized for this machine, checked and timed (KERNELBENCH_DIR names a checkout).
+bench: figures kernelbench ## Everything that is measured; BEFORE=DIR compares with an earlier run's OUT.
+
+figures: $(STAMP) ## The kernels and networks of suites/, checked and timed: docs/performance.md.
+	@mkdir -p $(OUT)
+	$(BIN)/bellrock bench $(FIGURES) --against eager,inductor \
+	  --json $(OUT)/figures.jsonl --html $(OUT)/figures.html
+	$(call compare,figures)
+
+kernelbench: $(STAMP) ## KernelBench sized for a CPU, checked and timed; goes on with what OUT has.
 	@mkdir -p $(OUT)
 	$(BIN)/bellrock bench suites/kernelbench-cpu.yaml --against eager,inductor \
 	  --json $(OUT)/kernelbench-cpu.jsonl --html $(OUT)/kernelbench-cpu.html --resume
+	$(call compare,kernelbench-cpu)
 
 clean: ## Remove what tools wrote, but keep the environment.
 	rm -rf $(OUT) build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache

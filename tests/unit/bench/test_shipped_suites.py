@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from bellrock.bench.suite import load_suite
 from bellrock.bench.suite_file import SuiteFile, read_suite
+from bellrock.ingress.problem import load_problem
 
 SUITES = Path(__file__).parents[3] / "suites"
 NAMES = ("kernelbench", "kernelbench-cpu", "kernelbench-smoke")
@@ -60,3 +62,13 @@ def test_the_smoke_suite_is_tiny() -> None:
         assert row.estimate is not None
         if "fixed-size" not in row.tags:
             assert row.estimate.peak_bytes < GIBIBYTE / 2, row.file
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in sorted(SUITES.glob("*.yaml")) if path.stem not in NAMES],
+    ids=lambda path: path.stem,
+)
+def test_what_our_own_suites_override_is_there(path: Path) -> None:
+    for entry in load_suite(path).entries:
+        load_problem(entry.path, entry.overrides)
