@@ -6,6 +6,7 @@ the lifted tensors, and the structure of the model's inputs and outputs.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -47,7 +48,7 @@ class Leaf:
     value: object = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Door:
     """Arguments and results of the payload, and how they make up the model's call."""
 
@@ -63,6 +64,11 @@ class Door:
     output_structure: pytree.TreeSpec
     mutated: tuple[torch.Tensor | int, ...]
     """For each result of role `MUTATION`: the tensor to write to, or an index of an input."""
+
+    @functools.cached_property
+    def _one_by_one(self) -> bool:
+        positional, named = self.input_structure.children()
+        return not named.num_children and all(child.is_leaf() for child in positional.children())
 
     def flatten(self, inputs: Sequence[object], keywords: Mapping[str, object]) -> list[object]:
         """Return the tensors among the inputs, in order.
@@ -106,10 +112,16 @@ class Door:
         values = [
             leaf.value if leaf.tensor is None else results[leaf.tensor] for leaf in self.outputs
         ]
+        if self.output_structure.is_leaf():
+            return values[0]
         return pytree.tree_unflatten(values, self.output_structure)
 
     def _leaves(self, inputs: Sequence[object], keywords: Mapping[str, object]) -> list[object]:
         expected = self.input_structure
+        # Most models take tensors one by one; to walk the structure costs as much as a kernel.
+        alone = self._one_by_one and not keywords and len(inputs) == len(self.inputs)
+        if alone and all(isinstance(each, torch.Tensor) for each in inputs):
+            return list(inputs)
         leaves, structure = pytree.tree_flatten((tuple(inputs), dict(keywords)))
         if structure == expected:
             return leaves
@@ -156,7 +168,9 @@ def _check_tensor(spec: TensorSpec, given: object) -> None:
             allowed=str(spec.shape),
             hint="compile the model again for another shape",
         )
-    if str(dtype).removeprefix("torch.") != spec.dtype.torch_name:
+    if _DTYPES.get(dtype) is not spec.dtype and (
+        str(dtype).removeprefix("torch.") != spec.dtype.torch_name  # another library's
+    ):
         raise CallError(
             f"input {spec.name!r} has the wrong dtype",
             got=str(dtype).removeprefix("torch."),

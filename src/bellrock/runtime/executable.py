@@ -7,6 +7,7 @@ copied on the way in or out.
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -159,7 +160,7 @@ def _contiguous(spec: TensorSpec, given: Any) -> Any:
             f"argument {spec.name!r} has to be a torch tensor or a numpy array",
             got=type(given).__name__,
         )
-    _check(spec, tuple(given.shape), str(given.dtype).removeprefix("torch."), given.device.type)
+    _check(spec, given.shape, _torch_dtype_name(given.dtype), given.device.type)
     return given if given.is_contiguous() else given.contiguous()
 
 
@@ -173,6 +174,11 @@ def _check(spec: TensorSpec, shape: tuple[int, ...], dtype: str, device: str) ->
         )
     if device != "cpu":
         raise CallError(f"{spec.name!r} is on another device", got=device, allowed="cpu")
+
+
+@functools.cache
+def _torch_dtype_name(dtype: Any) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _numpy_dtype_name(array: np.ndarray) -> str:
