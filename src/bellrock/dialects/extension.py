@@ -116,6 +116,7 @@ def op_classes() -> Sequence[Any]:
     )
     from bellrock.dialects.attention import lowering as attention
     from bellrock.dialects.convolution import direct, filter_transform, winograd
+    from bellrock.dialects.pooling import lowering as pooling
 
     return (
         *choice.OPS,
@@ -137,6 +138,7 @@ def op_classes() -> Sequence[Any]:
         *loop_barriers.OPS,
         *outline_kernels.OPS,
         *plan_memory.OPS,
+        *pooling.OPS,
         *preparation.OPS,
         *sequential_loops.OPS,
         *share_concats.OPS,

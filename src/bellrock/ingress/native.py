@@ -6,7 +6,8 @@ leave alone. Worth it where the way through torch dialect ends in worse code:
 
 * `take_row`, `put_row`: one slice at a position known only at run time;
 * `depthwise`: a convolution of each channel by itself, in any number of dimensions;
-* `extremum`: a maximum or minimum over dimensions, without an argmax beside it.
+* `extremum`: a maximum or minimum over dimensions, without an argmax beside it;
+* `sum_windows`: a pooling in any number of dimensions, channels where they are.
 """
 
 from __future__ import annotations
@@ -75,6 +76,21 @@ def _(x: Tensor, weight: Tensor, stride: list[int], dilation: list[int]) -> Tens
     ]
     wide = torch.promote_types(x.dtype, torch.float32)
     return x.new_empty([*x.shape[:2], *sizes], dtype=wide)
+
+
+@torch.library.custom_op("bellrock::sum_windows", mutates_args=())
+def sum_windows(x: Tensor, window: list[int], stride: list[int]) -> Tensor:
+    """Sum over windows of the last dimensions."""
+    for i, (size, step) in enumerate(zip(window, stride, strict=True)):
+        x = x.unfold(x.dim() - len(window) + i, size, step).sum(-1)
+    return x
+
+
+@sum_windows.register_fake
+def _(x: Tensor, window: list[int], stride: list[int]) -> Tensor:
+    before = x.dim() - len(window)
+    sizes = [(size - window[i]) // stride[i] + 1 for i, size in enumerate(x.shape[before:])]
+    return x.new_empty([*x.shape[:before], *sizes])
 
 
 def _position(x: Tensor, step: Tensor, dim: int, reverse: bool) -> int:
@@ -179,6 +195,28 @@ def _emit_depthwise(
     )
 
 
+def _emit_sum_windows(x: ir.Value, window: Sequence[int], stride: Sequence[int]) -> ir.Value:
+    shape, count = _shape(x), len(window)
+    before = len(shape) - count
+    rank = before + 2 * count
+    sizes = [(shape[before + i] - window[i]) // stride[i] + 1 for i in range(count)]
+    d = [ir.AffineDimExpr.get(i) for i in range(rank)]
+    at = [d[before + i] * stride[i] + d[before + count + i] for i in range(count)]
+    window_map = ir.AffineMap.get(rank, 0, d[before + count :])
+    element = ir.RankedTensorType(x.type).element_type
+    return _accumulate(
+        inputs=[x, tensor.EmptyOp(list(window), element).result],
+        start=_filled([*shape[:before], *sizes], ir.FloatAttr.get(element, 0.0)),
+        maps=[
+            ir.AffineMap.get(rank, 0, [*d[:before], *at]),
+            window_map,
+            ir.AffineMap.get(rank, 0, d[: before + count]),
+        ],
+        reduced=range(before + count, rank),
+        body=lambda v: arith.AddFOp(v[2], v[0]).result,
+    )
+
+
 def _accumulate(
     *,
     inputs: Sequence[ir.Value],
@@ -240,4 +278,5 @@ _EMITTERS: Mapping[object, Callable[..., ir.Value]] = {
     torch.ops.bellrock.put_row.default: _emit_put_row,
     torch.ops.bellrock.extremum.default: _emit_extremum,
     torch.ops.bellrock.depthwise.default: _emit_depthwise,
+    torch.ops.bellrock.sum_windows.default: _emit_sum_windows,
 }

@@ -9,25 +9,41 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from torch_mlir import ir
-from torch_mlir.dialects import arith, memref
+from torch_mlir.dialects import arith, memref, vector
 
 from bellrock.dialects import vector_code as code
 from bellrock.dialects.convolution.fused import Stage
 from bellrock.dialects.convolution.operands import Operand
-from bellrock.dialects.convolution.reading import ConvolutionKernel
+from bellrock.dialects.convolution.reading import Spatial
 from bellrock.dialects.vector_code import Index
 
 Position = Mapping[int, Index]
 """Where an output element is, by loop of the convolution."""
 
 
+class FusedKernel(Protocol):
+    """A kernel whose values are made in vectors along its columns, with what follows them."""
+
+    @property
+    def row(self) -> Spatial: ...
+    @property
+    def column(self) -> Spatial: ...
+    @property
+    def initial(self) -> Stage | Operand | ir.Value | None: ...
+    @property
+    def stages(self) -> tuple[Stage, ...]: ...
+    @property
+    def results(self) -> tuple[Operand, ...]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Epilogue:
     """Emits what follows the sums; `arguments` are the new function's, by number."""
 
-    kernel: ConvolutionKernel
+    kernel: FusedKernel
     arguments: Sequence[ir.Value]
     lanes: int
 
@@ -120,6 +136,10 @@ class Epilogue:
             operands = [made[v] if v in made else self._scalar(v) for v in op.operands]
             if op.name == "linalg.yield":
                 return operands
+            if op.name == "linalg.index":
+                number = ir.IntegerAttr(op.attributes["dim"]).value
+                made[op.results[0]] = self._index(stage.order[number], position)
+                continue
             self._remake(op, operands, made)
         raise AssertionError("a body ends with a yield")
 
@@ -133,6 +153,13 @@ class Epilogue:
         attributes = {name: op.attributes[name] for name in op.attributes}
         new = ir.Operation.create(op.name, kinds, operands, attributes)
         made.update(zip(op.results, new.results, strict=True))
+
+    def _index(self, loop: int, position: Position) -> ir.Value:
+        """Return the index of each lane along a loop."""
+        first = code.broadcast(code.as_value(position[loop]), self.lanes)
+        if loop != self.kernel.column.output:
+            return first
+        return arith.addi(first, vector.step(first.type))
 
     def _value(
         self, operand: Operand, position: Position, count: Index, known: Mapping[int, ir.Value]

@@ -24,6 +24,8 @@ class Stage:
     op: ir.Operation
     inputs: tuple[Operand | ir.Value | None, ...]
     """Of each argument of its body: a tensor in memory, a scalar, or None: the value before."""
+    order: tuple[int, ...]
+    """The anchor's loop that each of its own loops stands for."""
 
 
 class UnknownInitial:
@@ -66,7 +68,7 @@ def read_stage(
                 return None
             operand = value
         inputs.append(operand)
-    return Stage(op, tuple(inputs))
+    return Stage(op, tuple(inputs), tuple(order))
 
 
 def _operand(value: ir.Value, access: Access, order: Sequence[int]) -> Operand | ir.Value | None:
@@ -84,11 +86,11 @@ def _vectorisable(op: ir.Operation) -> bool:
     for inner in op.regions[0].blocks[0].operations:
         name = inner.operation.name
         kinds = [v.type for v in (*inner.operation.operands, *inner.operation.results)]
-        if name == "linalg.yield":
+        if name in ("linalg.yield", "linalg.index"):
             continue
         if not name.startswith(("arith.", "math.")) or len(inner.operation.regions):
             return False
-        if not all(isinstance(k, ir.FloatType | ir.IntegerType) for k in kinds):
+        if not all(isinstance(k, ir.FloatType | ir.IntegerType | ir.IndexType) for k in kinds):
             return False
         if not all(_constant_or_inside(v, op) for v in inner.operation.operands):
             return False

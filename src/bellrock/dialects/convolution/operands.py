@@ -119,6 +119,10 @@ def image_of(value: ir.Value) -> Image | None:
     if owner is not None and owner.name == "tensor.extract_slice":
         inner = image_of(owner.operands[0])
         return None if inner is None else _trimmed(inner, owner)
+    if owner is not None and owner.name == "tensor.collapse_shape":
+        inner = image_of(owner.operands[0])
+        kept = kept_by_collapse(owner)
+        return None if inner is None or kept is None else _dropped(inner, kept, inner.low)
     base = owner_of(owner.operands[1]) if owner and owner.name == "tensor.insert_slice" else None
     if owner is None or base is None or base.name != "linalg.fill" or len(owner.operands) != 2:
         return None
@@ -155,11 +159,44 @@ def _trimmed(inner: Image, op: ir.Operation) -> Image | None:
         tuple(ir.DenseI64ArrayAttr(op.attributes[n]))
         for n in ("static_offsets", "static_strides", "static_sizes")
     )
-    same_rank = len(sizes) == ir.RankedTensorType(op.results[0].type).rank
-    if len(op.operands) != 1 or any(s != 1 for s in steps) or not same_rank:
+    kept = _kept(sizes, tuple(ir.RankedTensorType(op.results[0].type).shape))
+    if len(op.operands) != 1 or any(s != 1 for s in steps) or kept is None:
         return None
-    low = tuple(before - o for before, o in zip(inner.low, offsets, strict=True))
-    return Image(inner.source, low, inner.spread, inner.padding)
+    return _dropped(inner, kept, [b - o for b, o in zip(inner.low, offsets, strict=True)])
+
+
+def _dropped(inner: Image, kept: Sequence[int], low: Sequence[int]) -> Image | None:
+    """Leave out dimensions of which one position is read, if that is the source's.
+
+    Args:
+        inner: the image with these dimensions.
+        kept: the others.
+        low: padding before the source, by dimension; a negative one starts inside of it.
+    """
+    offset = inner.source.offset
+    for dimension, (before, size) in enumerate(zip(low, inner.source.shape, strict=True)):
+        if dimension in kept:
+            continue
+        if not 0 <= -before < size or inner.spread[dimension] != 1:
+            return None
+        offset -= before * inner.source.strides[dimension]
+    shape, strides = (tuple(v[d] for d in kept) for v in (inner.source.shape, inner.source.strides))
+    source = Source(inner.source.argument, offset, shape, strides)
+    return Image(source, tuple(low[d] for d in kept), tuple(inner.spread[d] for d in kept),
+                 inner.padding)  # fmt: skip
+
+
+def kept_by_collapse(op: ir.Operation) -> list[int] | None:
+    """Return the dimensions that a `collapse_shape` keeps, if all others have the size 1."""
+    shape = list(ir.RankedTensorType(op.operands[0].type).shape)
+    kept: list[int] = []
+    for group in ir.ArrayAttr(op.attributes["reassociation"]):
+        dimensions = [ir.IntegerAttr(i).value for i in ir.ArrayAttr(group)]
+        wide = [d for d in dimensions if shape[d] != 1] or dimensions[:1]
+        if len(wide) > 1:
+            return None
+        kept += wide
+    return kept
 
 
 def _expanded(inner: Image, op: ir.Operation) -> Image | None:

@@ -115,11 +115,7 @@ def read_kernel(function: ir.Operation, anchor: ir.Operation) -> ConvolutionKern
     results = read_results(chain[-1], returned, order)
     initial, known = read_initial(anchor, order)
     makers = [known] if known is not None else []
-    if (
-        results is None
-        or any(s is None for s in stages)
-        or not _covers(function, [*makers, *chain])
-    ):
+    if results is None or any(s is None for s in stages) or not covers(function, [*makers, *chain]):
         return None
     sides = _sides(op, min(product_sum.left), min(product_sum.right))
     if sides is None or isinstance(initial, UnknownInitial):
@@ -127,7 +123,7 @@ def read_kernel(function: ir.Operation, anchor: ir.Operation) -> ConvolutionKern
     return _assemble(op, sides, initial, [s for s in stages if s is not None], results)
 
 
-def _covers(function: ir.Operation, known: Sequence[ir.Operation]) -> bool:
+def covers(function: ir.Operation, known: Sequence[ir.Operation]) -> bool:
     """Whether a function has no other work than the known ops, and one block."""
     blocks = list(function.regions[0].blocks)
     return len(blocks) == 1 and all(
@@ -184,7 +180,7 @@ def _assemble(
             if low or spread > 1 or size != op.shapes[sides.image_number][number]:
                 return None
             continue
-        window = _spatial(op, expr, pitch, parallel)
+        window = spatial_of(op, expr, pitch, parallel)
         if window is None or (spread > 1 and window.axis.stride > 1):
             return None
         axis = dataclasses.replace(window.axis, size=size, low=low, spread=spread)
@@ -222,7 +218,7 @@ def _assemble(
     )
 
 
-def _spatial(op: Structured, expr: Expr, pitch: int, parallel: frozenset[int]) -> Spatial | None:
+def spatial_of(op: Structured, expr: Expr, pitch: int, parallel: frozenset[int]) -> Spatial | None:
     """Read an index of the form `stride * output + dilation * kernel`."""
     outputs = [(loop, c) for loop, c in expr.terms if loop in parallel]
     kernels = [(loop, c) for loop, c in expr.terms if loop not in parallel]

@@ -6,6 +6,7 @@ torch-mlir lowers, and those convolutions by way of others that it does not lowe
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -38,6 +39,40 @@ def _batched(op: OpOverload, rank: int) -> Callable[..., Any]:
         return pytree.tree_map(lambda y: y.squeeze(0), op(x.unsqueeze(0), *args, **kwargs))
 
     return pool
+
+
+def _average(op: OpOverload, rank: int) -> Callable[..., Any]:
+    """Return an average pool as sums over windows, where all divide by one number."""
+    batched = _batched(op, rank)
+
+    def pool(
+        x: Tensor,
+        window: list[int],
+        stride: list[int] | None = None,
+        padding: list[int] | int = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        divisor_override: int | None = None,
+    ) -> Any:
+        window, around = _each(window, rank), _each(padding, rank)
+        given = (x, window, stride or [], around, ceil_mode, count_include_pad)
+        if x.dim() == rank + 1:
+            return batched(*given, *([divisor_override] if rank > 1 else []))
+        counted = count_include_pad or not any(around) or divisor_override is not None
+        if ceil_mode or not counted or not x.is_floating_point():
+            return NotImplemented
+        if any(around):
+            x = aten.constant_pad_nd(x, [p for p in reversed(around) for _ in range(2)])
+        sums = torch.ops.bellrock.sum_windows(x, window, _each(stride or window, rank))
+        return sums / float(divisor_override or math.prod(window))
+
+    return pool
+
+
+def _each(sizes: list[int] | int, rank: int) -> list[int]:
+    """Return one size for each dimension, where one may stand for all."""
+    given = [sizes] if isinstance(sizes, int) else list(sizes)
+    return given * rank if len(given) == 1 else given
 
 
 def convolution(
@@ -100,9 +135,9 @@ REWRITES: Mapping[OpOverload, Callable[..., Any]] = {
     aten.max_pool1d.default: _batched(aten.max_pool1d.default, 1),
     aten.max_pool2d.default: _batched(aten.max_pool2d.default, 2),
     aten.max_pool3d.default: _batched(aten.max_pool3d.default, 3),
-    aten.avg_pool1d.default: _batched(aten.avg_pool1d.default, 1),
-    aten.avg_pool2d.default: _batched(aten.avg_pool2d.default, 2),
-    aten.avg_pool3d.default: _batched(aten.avg_pool3d.default, 3),
+    aten.avg_pool1d.default: _average(aten.avg_pool1d.default, 1),
+    aten.avg_pool2d.default: _average(aten.avg_pool2d.default, 2),
+    aten.avg_pool3d.default: _average(aten.avg_pool3d.default, 3),
     aten.max_pool2d_with_indices.default: _batched(aten.max_pool2d_with_indices.default, 2),
     aten.max_pool3d_with_indices.default: _batched(aten.max_pool3d_with_indices.default, 3),
     aten.adaptive_avg_pool1d.default: adaptive_average,

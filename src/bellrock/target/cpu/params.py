@@ -24,6 +24,7 @@ from bellrock.target.cpu.flash_attention import (
 )
 from bellrock.target.cpu.panels import PanelKnobs, default_panels, takes_panels
 from bellrock.target.cpu.row_params import RowKnobs, default_rows, has_rows
+from bellrock.target.cpu.windows import WindowKnobs, default_windows, takes_windows
 from bellrock.target.cpu.winograd import WinogradKnobs, default_convolution, tiled_problem
 
 BLOCKS_PER_CORE = 8
@@ -97,6 +98,7 @@ ALL_KNOBS: tuple[type[Knobs], ...] = (
     PanelKnobs,
     RowKnobs,
     WinogradKnobs,
+    WindowKnobs,
 )
 """Every class of parameters of this target; `kernel.yaml` has a branch for each."""
 
@@ -111,6 +113,8 @@ def knobs_for(motif: Motif) -> tuple[type[Knobs], ...]:
         return (FlashAttentionKnobs, BlockKnobs)
     if tiled_problem(motif) is not None:
         return (DirectConvolutionKnobs, WinogradKnobs, BlockKnobs)
+    if takes_windows(motif):
+        return (WindowKnobs, BlockKnobs)
     if problem_of(motif) is not None:
         return (DirectConvolutionKnobs, BlockKnobs)
     return (RowKnobs, BlockKnobs) if has_rows(motif) else (BlockKnobs,)
@@ -125,6 +129,7 @@ def default_choice(motif: Motif, facts: Facts) -> Knobs | None:
     return (
         default_convolution(motif, facts)
         or default_flash(motif, facts)
+        or default_windows(motif, facts)
         or default_rows(motif, facts)
         or default_blocks(motif, facts)
     )
