@@ -18,6 +18,7 @@ from bellrock.target.cpu.flash_attention import FlashAttentionKnobs
 from bellrock.target.cpu.panels import PanelKnobs
 from bellrock.target.cpu.params import ALL_KNOBS, BlockKnobs
 from bellrock.target.cpu.row_params import RowKnobs
+from bellrock.target.cpu.windows import WindowKnobs
 from bellrock.target.cpu.winograd import WinogradKnobs
 from bellrock.testing.payloads import motifs_of
 
@@ -83,6 +84,16 @@ def test_rates_are_assumed_where_none_were_measured() -> None:
     # One core has 8 bytes a cycle, two that work at the same time 6 each.
     assert Machine.of(FACTS).cycles(480, "DRAM") == 60
     assert Machine.of(FACTS).cycles(480, "DRAM", busy=2) == 80
+
+
+def test_a_pooling_costs_its_rows_and_then_its_columns() -> None:
+    motif = of_kind(generate.pooling((1, 1, 17, 65), (3, 3), stride=2), MotifKind.POOLING)
+    knobs = WindowKnobs(lanes=16, rows=8, columns=32, parallel=False)
+    found = terms(motif, knobs)
+    # 8 rows of 32 outputs: 65 columns are 5 vectors, 3 rows of the window each, 2 cycles;
+    # 2 vectors of outputs, 3 taps each, a step of 2 and a combination.
+    assert found["rows"] == NS(8 * 5 * 3 * 2.0)
+    assert found["along"] == NS(8 * 2 * 3 * 3.5)
 
 
 class TestPanels:

@@ -20,11 +20,13 @@ from bellrock.target.cpu.cost.flash_attention import predict_flash_attention
 from bellrock.target.cpu.cost.machine import Machine
 from bellrock.target.cpu.cost.panels import predict_panels
 from bellrock.target.cpu.cost.rows import predict_rows
+from bellrock.target.cpu.cost.windows import predict_windows
 from bellrock.target.cpu.cost.winograd import predict_winograd
 from bellrock.target.cpu.flash_attention import FlashAttentionKnobs
 from bellrock.target.cpu.panels import PanelKnobs
 from bellrock.target.cpu.params import BlockKnobs
 from bellrock.target.cpu.row_params import RowKnobs
+from bellrock.target.cpu.windows import WindowKnobs
 from bellrock.target.cpu.winograd import WinogradKnobs
 
 Predict = Callable[[Motif, Any, Machine], Prediction | None]
@@ -36,6 +38,7 @@ PREDICTIONS: Mapping[type[Knobs], Predict] = {
     FlashAttentionKnobs: predict_flash_attention,
     PanelKnobs: predict_panels,
     RowKnobs: predict_rows,
+    WindowKnobs: predict_windows,
     WinogradKnobs: predict_winograd,
 }
 """By class of knobs."""

@@ -20,8 +20,10 @@ from bellrock.target.cpu.proposals.direct_convolution import propose_direct_conv
 from bellrock.target.cpu.proposals.flash_attention import propose_flash_attention
 from bellrock.target.cpu.proposals.panels import propose_panels
 from bellrock.target.cpu.proposals.rows import propose_rows
+from bellrock.target.cpu.proposals.windows import propose_windows
 from bellrock.target.cpu.proposals.winograd import propose_winograd
 from bellrock.target.cpu.row_params import RowKnobs
+from bellrock.target.cpu.windows import WindowKnobs
 from bellrock.target.cpu.winograd import WinogradKnobs
 
 Propose = Callable[[Motif, Knobs, Facts], Iterator[Knobs]]
@@ -41,6 +43,7 @@ PROPOSALS: Mapping[type[Knobs], Propose] = {
     FlashAttentionKnobs: propose_flash_attention,
     PanelKnobs: propose_panels,
     RowKnobs: propose_rows,
+    WindowKnobs: propose_windows,
     WinogradKnobs: propose_winograd,
 }
 """By class; one that is not here is proposed as its own candidates."""
