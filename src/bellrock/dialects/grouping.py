@@ -54,6 +54,8 @@ class Grouping:
     control: list[ir.Operation]
 
 
+POSITION = "bellrock.position"
+"""Unit attribute of a constant that stays outside kernels, so that they differ in less."""
 _CHEAP = {"tensor.empty", "linalg.fill", "tensor.extract_slice"}
 VIEWS = {"tensor.expand_shape", "tensor.collapse_shape", "tensor.cast"}
 _LOOPS = {"scf.for", "scf.while", "scf.if", "scf.forall"}
@@ -92,6 +94,8 @@ def role_of(op: ir.Operation) -> Role:
         for u in op.results[0].uses
     ):
         return Role.KERNEL  # the rest of a padded tensor: worth a parallel loop of its own
+    if POSITION in op.attributes:
+        return Role.HOST
     if name in _CHEAP or (name == "arith.constant" and not _is_large(op)):
         return Role.CHEAP
     if name in _LOOPS:

@@ -13,6 +13,9 @@ Rewrite, with 6 of 12 * 1000 iterations to a piece for the example's sake:
     %r = generic (o reduce) ins(%p) outs(%init)
 A size that no suitable factor divides is cut in two; the remainder is reduced into %init first.
 
+Pieces are about as many as a piece has iterations, so that neither reduction is long; those of a
+contraction, whose partial results are matrices, are as `contraction.depth_pieces` says.
+
 Leaves alone: ops that read loop indices, combine in other ways than `_NEUTRAL` knows, or index
 an operand by a reduction loop together with others (windows).
 """
@@ -24,6 +27,7 @@ from dataclasses import dataclass
 from torch_mlir import ir
 from torch_mlir.dialects import arith, ext, linalg, tensor, transform
 
+from bellrock.dialects.contraction.depth_pieces import piece_of
 from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
 from bellrock.dialects.fold_movement import maps_of
 from bellrock.dialects.grouping import init_index, iterators
@@ -74,9 +78,12 @@ def _split_all(root: ir.Operation, *, longest: int, most_results: int) -> None:
         kinds = iterators(op)
         length = math.prod(sizes[d] for d, kind in enumerate(kinds) if kind == "reduction")
         results = math.prod(sizes[d] for d, kind in enumerate(kinds) if kind == "parallel")
-        if length < longest or results > most_results or combiner_of(op) is None:
+        if length < longest or combiner_of(op) is None:
             continue
-        cut = _best_cut(op, sizes, length)
+        piece = piece_of(op)
+        if piece is None:  # neither the partial results nor the last reduction is to be long
+            piece = max(_FEWEST, math.isqrt(length)) if results <= most_results else 0
+        cut = _best_cut(op, sizes, piece, length) if piece else None
         if cut is not None:
             with ir.InsertionPoint(op), op.location:
                 _split(op, cut, sizes)
@@ -100,13 +107,11 @@ def combiner_of(op: ir.Operation) -> ir.Operation | None:
     return combiner.operation if once else None
 
 
-def _best_cut(op: ir.Operation, sizes: dict[int, int], length: int) -> _Cut | None:
-    """Return the cut whose pieces are nearest to the square root of the length.
+def _best_cut(op: ir.Operation, sizes: dict[int, int], wanted: int, length: int) -> _Cut | None:
+    """Return the cut whose pieces are nearest to the wanted size.
 
-    Then neither the partial reductions nor the last one is long. An outer loop is preferred
-    to an inner one if its pieces are near enough: they are contiguous.
+    An outer loop is preferred to an inner one if its pieces are near enough: they are contiguous.
     """
-    wanted = max(_FEWEST, math.isqrt(length))
     best: _Cut | None = None
     nearest = math.inf
     for loop, kind in enumerate(iterators(op)):

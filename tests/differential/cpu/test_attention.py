@@ -126,6 +126,19 @@ def test_heads_inside_rows() -> None:
     check(function, *(torch.randn(2, 65, 64) for _ in range(3)))
 
 
+def test_heads_of_one_packed_tensor_under_a_part_of_a_mask() -> None:
+    def function(x: Tensor, m: Tensor, _: Tensor) -> Tensor:
+        q, k, v = (part.view(2, 130, 3, 16).transpose(1, 2) for part in x.split(48, dim=2))
+        scores = (q @ k.transpose(-2, -1)) * 0.25
+        return scores.masked_fill(m[:, :, :130, :130] == 0, float("-inf")).softmax(-1) @ v
+
+    torch.manual_seed(0)
+    inputs = (torch.randn(2, 130, 144), torch.tril(torch.ones(1, 1, 200, 200)), torch.ones(1))
+    check(function, *inputs)
+    compiled = bellrock.compile(Model(function).eval(), inputs, use_cache=False)
+    assert [k.parallel for k in compiled.compiled.kernels] == [True]  # the generic path is serial
+
+
 def test_heads_that_share_keys() -> None:
     torch.manual_seed(0)
     q, k, v = torch.randn(2, 6, 33, 8), torch.randn(2, 2, 47, 8), torch.randn(2, 2, 47, 8)

@@ -29,7 +29,10 @@ class Op(torch.nn.Module):
 
 
 def check(
-    function: Function, *shapes: tuple[int, ...], dtype: torch.dtype = torch.float32
+    function: Function,
+    *shapes: tuple[int, ...],
+    dtype: torch.dtype = torch.float32,
+    slack: float = 1.0,
 ) -> bellrock.CompiledModel:
     generator = torch.Generator().manual_seed(1)
     inputs = tuple(torch.randn(s, generator=generator).to(dtype) for s in shapes)
@@ -40,7 +43,7 @@ def check(
     assert isinstance(found, torch.Tensor)
     assert found.shape == wanted.shape
     error = (found.double() - wanted).abs().max() / wanted.abs().max()
-    assert error < TOLERANCE[dtype], f"relative error {error:.1e}"
+    assert error < slack * TOLERANCE[dtype], f"relative error {error:.1e}"
     rows = [r for r in compiled.compiled.choices if r.motif.startswith("contraction")]
     assert rows
     assert {r.knobs for r in rows} == {"panels"}
@@ -95,6 +98,8 @@ OTHERS: dict[str, tuple[Function, tuple[tuple[int, ...], ...]]] = {
     ),
     "matrix-vector": (lambda a, b: a @ b, ((400, 640), (640,))),
     "vector-matrix": (lambda a, b: a @ b, ((640,), (640, 333))),
+    "deep": (lambda a, b: a @ b, ((9, 40961), (40961, 20))),
+    "deep-transposed": (lambda a, b: a.mT @ b, ((33003, 3), (33003, 35))),
     "linear-relu": (lambda x, w, b: F.linear(x, w, b).relu(), ((5, 7, 64), (96, 64), (96,))),
     "residual": (
         lambda x, w, b, r: F.linear(x, w, b).sigmoid() + r,
@@ -107,10 +112,22 @@ OTHERS: dict[str, tuple[Function, tuple[tuple[int, ...], ...]]] = {
 @pytest.mark.parametrize("name", OTHERS)
 def test_others(name: str) -> None:
     function, shapes = OTHERS[name]
-    check(function, *shapes)
+    check(function, *shapes, slack=3.0 if "deep" in name else 1.0)  # rounding grows with the depth
 
 
 def test_code_is_vectors() -> None:
     compiled = check(lambda a, b: a @ b, (300, 310), (310, 320))
     (kernel,) = compiled.compiled.kernels
     assert kernel.vectorised
+
+
+def test_steps_of_a_recurrence_share_kernels() -> None:
+    def steps(x: torch.Tensor, w: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
+        outputs = []
+        for t in range(x.shape[0]):
+            h = F.linear(torch.cat((x[t], h), dim=1), w).tanh()
+            outputs.append(h)
+        return torch.stack(outputs)
+
+    compiled = check(steps, (9, 3, 21), (10, 31), (3, 10))
+    assert len(compiled.compiled.kernels) < 8

@@ -61,3 +61,35 @@ func.func @alone(%x: tensor<9x32767xf32>, %a: tensor<9xf32>, %y: tensor<4097x327
   } -> tensor<f32>
   return %r, %q, %p : tensor<9xf32>, tensor<4097xf32>, tensor<f32>
 }
+// A small product of great depth: pieces of k are a batch, whose results are added.
+// CHECK-LABEL: func.func @deep(
+// CHECK: %[[P:.*]] = linalg.generic {{.*}}iterator_types = ["parallel", "parallel", "parallel", "reduction"]} ins(%{{.*}}, %{{.*}} : tensor<20x4x8192xf32>, tensor<4x8192x30xf32>)
+// CHECK: linalg.generic {{.*}}iterator_types = ["reduction", "parallel", "parallel"]} ins(%[[P]] : tensor<4x20x30xf32>)
+func.func @deep(%x: tensor<20x32768xf32>, %y: tensor<32768x30xf32>, %init: tensor<20x30xf32>) -> tensor<20x30xf32> {
+  %r = linalg.generic {indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>], iterator_types = ["parallel", "parallel", "reduction"]} ins(%x, %y : tensor<20x32768xf32>, tensor<32768x30xf32>) outs(%init : tensor<20x30xf32>) {
+  ^bb0(%a: f32, %b: f32, %s: f32):
+    %m = arith.mulf %a, %b : f32
+    %n = arith.addf %m, %s : f32
+    linalg.yield %n : f32
+  } -> tensor<20x30xf32>
+  return %r : tensor<20x30xf32>
+}
+// Many inner products are work enough, and so is a large result.
+// CHECK-LABEL: func.func @shared(
+// CHECK-COUNT-2: linalg.generic
+// CHECK-NOT: linalg.generic
+func.func @shared(%x: tensor<200x32768xf32>, %v: tensor<32768xf32>, %i: tensor<200xf32>, %y: tensor<32768x400xf32>, %j: tensor<200x400xf32>) -> (tensor<200xf32>, tensor<200x400xf32>) {
+  %r = linalg.generic {indexing_maps = [#all, affine_map<(d0, d1) -> (d1)>, #row], iterator_types = ["parallel", "reduction"]} ins(%x, %v : tensor<200x32768xf32>, tensor<32768xf32>) outs(%i : tensor<200xf32>) {
+  ^bb0(%a: f32, %b: f32, %s: f32):
+    %m = arith.mulf %a, %b : f32
+    %n = arith.addf %m, %s : f32
+    linalg.yield %n : f32
+  } -> tensor<200xf32>
+  %q = linalg.generic {indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>], iterator_types = ["parallel", "parallel", "reduction"]} ins(%x, %y : tensor<200x32768xf32>, tensor<32768x400xf32>) outs(%j : tensor<200x400xf32>) {
+  ^bb0(%a: f32, %b: f32, %s: f32):
+    %m = arith.mulf %a, %b : f32
+    %n = arith.addf %m, %s : f32
+    linalg.yield %n : f32
+  } -> tensor<200x400xf32>
+  return %r, %q : tensor<200xf32>, tensor<200x400xf32>
+}

@@ -85,13 +85,41 @@ def source_of(value: ir.Value) -> Source | None:
         return Source(ir.BlockArgument(value).arg_number, 0, shape, row_major(shape))
     if owner.name in ("tensor.expand_shape", "tensor.collapse_shape", "tensor.cast"):
         inner = source_of(owner.operands[0])
-        if inner is None or not inner.dense:
-            return None
-        return Source(inner.argument, inner.offset, shape, row_major(shape))
+        return None if inner is None else _reshaped(inner, shape)
     if owner.name == "tensor.extract_slice":
         inner = source_of(owner.operands[0])
         return None if inner is None else _sliced(inner, owner, shape)
     return None
+
+
+def _reshaped(inner: Source, shape: tuple[int, ...]) -> Source | None:
+    """Return a tensor in another shape, if its elements have steps of their own in it.
+
+    Old dimensions that are one walk through memory are one *run*; each new dimension has to be a
+    part of one run.
+    """
+    runs: list[tuple[int, int]] = []
+    for size, stride in zip(inner.shape, inner.strides, strict=True):
+        if size == 1:
+            continue
+        if runs and runs[-1][1] == size * stride:
+            runs[-1] = (runs[-1][0] * size, stride)
+        else:
+            runs.append((size, stride))
+    strides: list[int] = []
+    left, step = 1, 1
+    for size in reversed(shape):
+        if left == 1 and size != 1:
+            if not runs:
+                return None
+            left, step = runs.pop()
+        if left % size != 0:
+            return None
+        strides.append(step)
+        left //= size
+        step *= size
+    fits = left == 1 and not runs
+    return Source(inner.argument, inner.offset, shape, tuple(reversed(strides))) if fits else None
 
 
 def _sliced(inner: Source, op: ir.Operation, shape: tuple[int, ...]) -> Source | None:
