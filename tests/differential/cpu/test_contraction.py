@@ -115,6 +115,12 @@ def test_others(name: str) -> None:
     check(function, *shapes, slack=3.0 if "deep" in name else 1.0)  # rounding grows with the depth
 
 
+@pytest.mark.parametrize("few", [2, 6, 11, 24])
+def test_inner_products_of_few_rows(few: int) -> None:
+    check(F.linear, (few, 100), (37, 100))
+    check(lambda x, w: F.linear(w, x), (few, 100), (64, 100))
+
+
 def test_code_is_vectors() -> None:
     compiled = check(lambda a, b: a @ b, (300, 310), (310, 320))
     (kernel,) = compiled.compiled.kernels

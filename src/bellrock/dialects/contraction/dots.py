@@ -8,11 +8,14 @@ at the end.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from torch_mlir import ir
 from torch_mlir.dialects import arith, memref, vector
 
+from bellrock.dialects.contraction.lane_sums import FEWEST, lane_sums
 from bellrock.dialects.contraction.loops import (
     Size,
     add,
@@ -26,7 +29,7 @@ from bellrock.dialects.contraction.loops import (
     when,
 )
 from bellrock.dialects.contraction.panels import rows_at
-from bellrock.dialects.contraction.plan import LEFT, OUT, RIGHT, Plan
+from bellrock.dialects.contraction.plan import LEFT, OUT, RIGHT, Plan, contiguous
 from bellrock.dialects.contraction.product import Product, splat
 from bellrock.dialects.contraction.registers import Shape, source_of
 
@@ -43,6 +46,23 @@ class _Lines:
     """Elements of k."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Tile:
+    """Where a tile's elements go."""
+
+    out: ir.Value
+    row: Size
+    column: Size
+    rows: Size
+    """Of the block."""
+    columns: Size
+    contiguous: bool
+    """Whether the elements of a row lie side by side."""
+    width: int
+    """Elements of a row."""
+    start: float | None
+
+
 def emit_dots(
     plan: Plan, shape: Shape, product: Product, start: float | None, at: list[Size]
 ) -> None:
@@ -56,14 +76,11 @@ def emit_dots(
             rows=rows_at(left, row, shape.rows), columns=rows_at(right, column, shape.vectors),
         )  # fmt: skip
         totals = _totals(lines, shape.unroll, product)
-        for i in range(shape.rows):
-            for j in range(shape.vectors):
-                inside = both(
-                    at_most(add(row, i + 1), left.count), at_most(add(column, j + 1), right.count)
-                )
-                place = (add(row, i), add(column, j))
-                total = totals[i * shape.vectors + j]
-                when(inside, lambda t=total, p=place: _put(t, out, p, start, product))
+        tile_out = _Tile(
+            out=out, row=row, column=column, rows=left.count, columns=right.count,
+            contiguous=contiguous(plan, OUT, "n"), width=shape.vectors, start=start,
+        )  # fmt: skip
+        _put_tile(tile_out, totals, product)
 
     def tiles_of(column: Size) -> None:
         each(0, left.count, shape.rows, lambda row: tile(row, column))
@@ -100,13 +117,72 @@ def _totals(lines: _Lines, chains: int, product: Product) -> list[ir.Value]:
     return loop(whole, size, lanes, lambda start, s: step(start, subtract(size, start), s), totals)
 
 
-def _put(
-    total: ir.Value, out: ir.Value, place: tuple[Size, Size], start: float | None, product: Product
-) -> None:
-    indices = [value(p) for p in place]
-    kind = product.accumulator
-    before = memref.load(out, indices) if start is None else arith.constant(kind, start)
+def _put_tile(tile: _Tile, totals: list[ir.Value], product: Product) -> None:
+    """Add up the lanes of all sums of a tile, several at once, and store them."""
+    width = tile.width
+    rows = len(totals) // width
+    together = max(1, product.lanes // width)
+    for first in range(0, rows, together):
+        last = min(rows, first + together)
+        group = totals[first * width : last * width]
+        if FEWEST <= len(group) <= product.lanes:
+            sums = lane_sums(group, splat(product.sums(), 0.0))
+            for i in range(first, last):
+                _put_row(tile, i, sums, (i - first) * width, product)
+        else:
+            for at, total in enumerate(group, first * width):
+                _put_one(tile, at // width, at % width, partial(_lanes_of, total, product))
+
+
+def _put_row(tile: _Tile, i: int, sums: ir.Value, at: int, product: Product) -> None:
+    """Store one row of a tile, whose sums are `width` lanes from `at` on."""
+    whole = both(
+        at_most(add(tile.row, i + 1), tile.rows),
+        at_most(add(tile.column, tile.width), tile.columns),
+    )
+
+    def together() -> None:
+        kind = ir.VectorType.get([tile.width], product.accumulator)
+        part = vector.extract_strided_slice(kind, sums, [at], [tile.width], [1])
+        place = [value(add(tile.row, i)), value(tile.column)]
+        if tile.start is None:
+            part = arith.addf(part, vector.load(kind, tile.out, place))
+        elif tile.start != 0.0:
+            part = arith.addf(part, splat(kind, tile.start))
+        vector.store(part, tile.out, place)
+
+    def apart() -> None:
+        for j in range(tile.width):
+            _put_one(tile, i, j, partial(_lane, sums, at + j, product))
+
+    if tile.contiguous and tile.width > 1:
+        when(whole, together, apart)
+    else:
+        apart()
+
+
+def _put_one(tile: _Tile, i: int, j: int, total: Callable[[ir.Value], ir.Value]) -> None:
+    """Store one element, if it lies inside the block."""
+    row, column = add(tile.row, i), add(tile.column, j)
+    inside = both(at_most(add(row, 1), tile.rows), at_most(add(column, 1), tile.columns))
+
+    def put() -> None:
+        place = [value(row), value(column)]
+        kind = tile.out.type.element_type
+        before = (
+            memref.load(tile.out, place) if tile.start is None else arith.constant(kind, tile.start)
+        )
+        memref.store(total(before), tile.out, place)
+
+    when(inside, put)
+
+
+def _lanes_of(total: ir.Value, product: Product, before: ir.Value) -> ir.Value:
     # Lanes may be added up in any order.
     fast = arith.FastMathFlags.reassoc
-    element = vector.reduction(kind, vector.CombiningKind.ADD, total, acc=before, fastmath=fast)
-    memref.store(element, out, indices)
+    kind = product.accumulator
+    return vector.reduction(kind, vector.CombiningKind.ADD, total, acc=before, fastmath=fast)
+
+
+def _lane(sums: ir.Value, at: int, product: Product, before: ir.Value) -> ir.Value:
+    return arith.addf(before, vector.extract(sums, dynamic_position=[], static_position=[at]))
