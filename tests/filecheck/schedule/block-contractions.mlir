@@ -44,7 +44,11 @@ func.func @product(%a: memref<17x32xf32>, %b: memref<32x45xf32>, %c: memref<17x4
 // CHECK: vector.load {{.*}} vector<32xbf16>
 // CHECK: x86.avx512.dot {{.*}} : vector<32xbf16> -> vector<16xf32>
 // CHECK-NOT: arith.extf
-// CHECK: vector.reduction <add>
+// The lanes of the twelve sums are added together, and a row of four is stored.
+// CHECK-NOT: vector.reduction
+// CHECK: vector.shuffle {{.*}}[0, 2, 16, 18,
+// CHECK: vector.extract_strided_slice {{.*}} vector<16xf32> to vector<4xf32>
+// CHECK: vector.store {{.*}} vector<4xf32>
 #bt = affine_map<(m, n, k) -> (n, k)>
 func.func @pairs(%a: memref<3x70xbf16>, %b: memref<8x70xbf16>, %c: memref<3x8xf32>) {
   linalg.generic {indexing_maps = [#a, #bt, #c], iterator_types = ["parallel", "parallel", "reduction"]}
