@@ -193,11 +193,16 @@ class _Draft:
             current = None if parent is None else parent.operation
         return False
 
+    def _is_made_in(self, value: ir.Value, op: ir.Operation) -> bool:
+        owner = defining_op(value)
+        return owner is not None and self._is_inside(owner.block, op)
+
     def _clone(self, op: ir.Operation) -> None:
         replacements = [
             (path, self._value(user.operands[i]))
             for path, (user, i) in enumerate(_captured(op))
-            if user.operands[i] in self._map or self._is_cheap(user.operands[i])
+            if user.operands[i] in self._map
+            or (self._is_cheap(user.operands[i]) and not self._is_made_in(user.operands[i], op))
         ]
         clone = op.clone()
         spots = list(_captured(clone))

@@ -7,7 +7,8 @@ leave alone. Worth it where the way through torch dialect ends in worse code:
 * `take_row`, `put_row`: one slice at a position known only at run time;
 * `depthwise`: a convolution of each channel by itself, in any number of dimensions;
 * `extremum`: a maximum or minimum over dimensions, without an argmax beside it;
-* `sum_windows`: a pooling in any number of dimensions, channels where they are.
+* `sum_windows`: a pooling in any number of dimensions, channels where they are;
+* `scatter_along`: all scatters (see `scatter_import`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from torch_mlir import ir
 from torch_mlir.dialects import arith, linalg, tensor
 
 from bellrock.ingress.loop_import import LoopImporter, from_builtin, to_builtin
+from bellrock.ingress.scatter_import import emit_scatter_along
 
 
 @torch.library.custom_op("bellrock::take_row", mutates_args=())
@@ -279,4 +281,5 @@ _EMITTERS: Mapping[object, Callable[..., ir.Value]] = {
     torch.ops.bellrock.extremum.default: _emit_extremum,
     torch.ops.bellrock.depthwise.default: _emit_depthwise,
     torch.ops.bellrock.sum_windows.default: _emit_sum_windows,
+    torch.ops.bellrock.scatter_along.default: emit_scatter_along,
 }

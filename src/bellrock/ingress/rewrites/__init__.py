@@ -18,6 +18,7 @@ from bellrock.ingress.rewrites import (
     normalisation,
     product,
     reduction,
+    scatter,
     window,
 )
 
@@ -27,6 +28,7 @@ REWRITES: Mapping[OpOverload, Callable[..., Any]] = {
     **normalisation.REWRITES,
     **product.REWRITES,
     **reduction.REWRITES,
+    **scatter.REWRITES,
     **window.REWRITES,
 }
 """All decompositions of this folder, by op."""
