@@ -47,7 +47,7 @@ def scatter_along(x: Tensor, index: Tensor, updates: Tensor, combine: str) -> Te
 
 
 @scatter_along.register_fake
-def _(x: Tensor, index: Tensor, updates: Tensor, combine: str) -> Tensor:  # noqa: ARG001
+def _(x: Tensor, index: Tensor, updates: Tensor, combine: str) -> Tensor:
     return x.new_empty(x.shape)
 
 
@@ -70,7 +70,9 @@ def emit_scatter_along(x: ir.Value, index: ir.Value, updates: ir.Value, combine:
         part = block.updated(part, block.part(index), block.part(updates), combine)
         ending = scf.InParallelOp()
         with ir.InsertionPoint(ending.regions[0].blocks[0]):
-            tensor.ParallelInsertSliceOp(part, shared, at, [], [], *block.place(size, True, True))
+            tensor.ParallelInsertSliceOp(
+                part, shared, at, [], [], *block.place(size, outer=True, inner=True)
+            )
     return forall.results[0]
 
 
@@ -109,7 +111,7 @@ class _Block:
         self._size, self._piece, self._at = size, piece, list(at)
 
     def place(
-        self, length: int, outer: bool, inner: bool
+        self, length: int, *, outer: bool, inner: bool
     ) -> tuple[list[int], list[int], list[int]]:
         """Return static offsets, sizes and strides of a slice; `outer`, `inner`: not broadcast."""
         dynamic = ir.ShapedType.get_dynamic_size()
@@ -122,7 +124,7 @@ class _Block:
         outer, length, inner = kind.shape
         whole = self._piece if inner > 1 else 1
         moving = [self._at[0]] * (outer > 1) + [self._at[1]] * (inner > 1)
-        offsets, sizes, strides = self.place(length, outer > 1, inner > 1)
+        offsets, sizes, strides = self.place(length, outer=outer > 1, inner=inner > 1)
         shape = [length, whole] if self._piece > 1 else [length]
         result = ir.RankedTensorType.get(shape, kind.element_type)
         return tensor.ExtractSliceOp(result, value, moving, [], [], offsets, sizes, strides).result
