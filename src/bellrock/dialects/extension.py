@@ -95,6 +95,7 @@ def op_classes() -> Sequence[Any]:
         block_transposes,
         choice,
         clamp_gathers,
+        collapse_loops,
         destinations,
         drop_empty,
         expand_math,
@@ -122,6 +123,7 @@ def op_classes() -> Sequence[Any]:
     return (
         *choice.OPS,
         *clamp_gathers.OPS,
+        *collapse_loops.OPS,
         *alias_scopes.OPS,
         *attention.OPS,
         *block_contraction.OPS,
