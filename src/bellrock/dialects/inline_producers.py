@@ -22,11 +22,15 @@ from torch_mlir.dialects import arith, ext, linalg, transform
 from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
 from bellrock.dialects.fold_movement import maps_of
 from bellrock.dialects.grouping import init_index, is_elementwise
+from bellrock.dialects.hoist_invariants import FEWEST_REPEATS
+from bellrock.dialects.loop_order import loop_sizes
 from bellrock.dialects.row_space import element_bytes
 from bellrock.dialects.varying import varying_values
 
 CHEAP = 6
 """Operations per element up to which an op is computed again: about a store and two loads."""
+CHEAP_FOR_MANY = 3
+"""The same for an element that is read `FEWEST_REPEATS` times in one pass, by a row each."""
 KEPT_BYTES = 1 << 18
 """A result above this is not kept, whatever it costs: it would not stay in the L2 cache."""
 _COSTS = {"arith.constant": 0, "linalg.index": 0, "linalg.yield": 0, "arith.divf": 4,
@@ -55,7 +59,14 @@ def _inline_all(root: ir.Operation) -> None:
 
 
 def _is_to_vanish(op: ir.Operation) -> bool:
-    return _may_vanish(op) and (_cost(op) <= CHEAP or _result_bytes(op) > KEPT_BYTES)
+    return _may_vanish(op) and (_cost(op) <= _limit(op) or _result_bytes(op) > KEPT_BYTES)
+
+
+def _limit(op: ir.Operation) -> int:
+    """Return what an element may cost that is computed again, at each of its readers' reads."""
+    made = math.prod(loop_sizes(op).values())
+    read = min(math.prod(loop_sizes(u.owner.operation).values()) for u in op.results[0].uses)
+    return CHEAP if read < FEWEST_REPEATS * made else CHEAP_FOR_MANY
 
 
 def _result_bytes(op: ir.Operation) -> int:

@@ -20,6 +20,11 @@ LANES = 16
 """Columns are cut into multiples of these, so that vectors stay whole."""
 
 
+PASSES_SHARE = 8
+"""Blocks that are gone over several times are smaller by this: while a processor ends the last
+pass over a block it reads the next one already, if both are short enough for it to see."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RowLimits:
     """What a choice says of blocks (see the target's parameters)."""
@@ -48,7 +53,8 @@ def block_sizes(ops: Sequence[ir.Operation], space: RowSpace, limits: RowLimits)
     block = [1] * len(space.sizes)
     taken = _grow(block, space.sizes, columns, max(LANES, min(width, most)), lanes=LANES)
     rest = [d for d in reversed(range(len(block))) if block[d] == 1]
-    wanted = min(-(-limits.iterations // (inner[leader] * taken)), most // taken)
+    enough = limits.iterations if passes == 1 else limits.iterations // PASSES_SHARE
+    wanted = min(-(-enough // (inner[leader] * taken)), most // taken)
     _grow(block, space.sizes, rest, wanted, lanes=1)
     return tuple(block)
 

@@ -104,6 +104,22 @@ def test_statistics_of_channels() -> None:
     assert len(kernels_of(Op(lambda x: torch.softmax(x, 2)), (3, 7, 37, 29))) == 1
 
 
+CHAINS: dict[str, Tensors] = {
+    "activations": lambda x, m: F.elu(F.hardswish(F.mish(x)) - 0.5),
+    "by channel": lambda x, m: x * m.view(-1, 1, 1) + 1,
+    "by column": lambda x, m: x[..., : m.numel()] / m,
+    "mean of images": lambda x, m: x.mean((2, 3)),
+    "maximum of channels": lambda x, m: x.amax((0, 1)),
+    "log-softmax of channels": lambda x, m: torch.log_softmax(x, 1),
+}
+
+
+@pytest.mark.parametrize("shape", [(3, 31, 20, 37), (1, 31, 7, 61), (5, 31, 1, 57)])
+@pytest.mark.parametrize("name", CHAINS)
+def test_loops_over_images(name: str, shape: tuple[int, ...]) -> None:
+    kernels_of(Op(CHAINS[name]), shape, (31,))
+
+
 def test_readers_of_a_product_leave_it_alone() -> None:
     linear = torch.nn.Linear(64, 96)
     kernels = kernels_of(Op(lambda f, x: torch.softmax(f(x), 1), linear), (101, 64))
