@@ -59,7 +59,7 @@ def _inline_all(root: ir.Operation) -> None:
 
 
 def _is_to_vanish(op: ir.Operation) -> bool:
-    return _may_vanish(op) and (_cost(op) <= _limit(op) or _result_bytes(op) > KEPT_BYTES)
+    return _may_vanish(op) and (cost_of(op) <= _limit(op) or _result_bytes(op) > KEPT_BYTES)
 
 
 def _limit(op: ir.Operation) -> int:
@@ -113,7 +113,7 @@ def _takes_in(reader: ir.Operation, producer: ir.Operation) -> bool:
     return len(covered) == maps[0].n_dims
 
 
-def _cost(op: ir.Operation) -> int:
+def cost_of(op: ir.Operation) -> int:
     """Count operations per element; those on values that a whole row shares cost nothing."""
     varying = varying_values(op)
     total = 0
