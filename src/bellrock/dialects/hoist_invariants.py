@@ -129,7 +129,11 @@ def _is_dear(op: ir.Operation) -> bool:
 
 def _makers(*values: ir.Value, given: ir.Value | None = None) -> list[ir.Operation]:
     """Return the ops of the body that make some values (if one is given), in program order."""
-    block = values[0].owner if isinstance(values[0].owner, ir.Block) else values[0].owner.operation.block
+    block = (
+        values[0].owner
+        if isinstance(values[0].owner, ir.Block)
+        else values[0].owner.operation.block
+    )
     given_values = set() if given is None else {given}
     wanted = set(values) - given_values
     found: list[ir.Operation] = []

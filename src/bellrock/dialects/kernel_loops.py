@@ -153,14 +153,15 @@ def permute_loops(op: ir.Operation, order: list[int]) -> None:
         index.attributes["dim"] = ir.IntegerAttr.get(i64, position[old])
 
 
-_COMBINERS = {"arith.addf", "arith.mulf", "arith.maximumf", "arith.minimumf",
-              "arith.maxnumf", "arith.minnumf"}  # fmt: skip
+_EXTREMA = {"arith.maximumf", "arith.minimumf", "arith.maxnumf", "arith.minnumf"}
+_COMBINERS = {"arith.addf", "arith.mulf", *_EXTREMA}
 
 
 def _relax(root: ir.Operation) -> None:
-    contract, reassociate, reciprocal = (
+    # Which zero is the largest of several is not told apart by any comparison of results.
+    contract, reassociate, extremum, reciprocal = (
         ir.Attribute.parse(f"#arith.fastmath<{flags}>", root.context)
-        for flags in ("contract", "reassoc,contract", "arcp,contract")
+        for flags in ("contract", "reassoc,contract", "reassoc,nsz,contract", "arcp,contract")
     )
     for generic in ops_named(root, "linalg.generic"):
         block = generic.regions[0].blocks[0]
@@ -175,7 +176,10 @@ def _relax(root: ir.Operation) -> None:
                 continue
             combines = reduces and any(v in carried for v in op.operands)
             relaxed = combines and op.name in _COMBINERS
-            op.attributes["fastmath"] = reassociate if relaxed else contract
+            if op.name in _EXTREMA:
+                op.attributes["fastmath"] = extremum
+            else:
+                op.attributes["fastmath"] = reassociate if relaxed else contract
 
 
 def kernel_functions(root: ir.Operation) -> list[tuple[str, str, str]]:

@@ -52,7 +52,9 @@ def _raise(reshape: ir.Operation) -> None:
     shape = list(ir.RankedTensorType(reshape.results[0].type).shape)
     maps = maps_of(maker)
     new_maps = [_expanded_map(m, groups, len(shape)) for m in maps[:-1]]
-    inputs = [_expanded(v, m, groups, shape) for v, m in zip(maker.operands, maps[:-1], strict=False)]
+    inputs = [
+        _expanded(v, m, groups, shape) for v, m in zip(maker.operands, maps[:-1], strict=False)
+    ]
     empty = tensor.EmptyOp(shape, ir.RankedTensorType(reshape.results[0].type).element_type).result
     parallel = ir.Attribute.parse("#linalg.iterator_type<parallel>")
     new = linalg.GenericOp(

@@ -10,17 +10,24 @@ Rewrite:
     %m = linalg.generic ins(%x) outs(-inf) { maximumf }
     %p = linalg.generic ins(%x, %m) outs(largest) { minsi of: index where x is m or no number }
 
+Positions are of 32 bits until they are known, where that is enough: as many lanes as
+elements have.
+
 Needs: tensors; one reduction loop. A row with a NaN has the first of them as its extremum, as
 PyTorch has it.
 """
 
 # No postponed annotations here: the dialect reads the field types from them.
 from torch_mlir import ir
-from torch_mlir.dialects import arith, ext, linalg, transform
+from torch_mlir.dialects import arith, ext, linalg, tensor, transform
 
 from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
 from bellrock.dialects.fold_movement import maps_of
 from bellrock.dialects.grouping import iterators
+from bellrock.dialects.loop_order import loop_sizes
+
+_WIDTH = 32
+_LARGEST = 1 << (_WIDTH - 1)
 
 _COMPARED = {
     "arith.maximumf": arith.CmpFPredicate.OGT,
@@ -75,7 +82,7 @@ def _position_loop(op: ir.Operation) -> int | None:
 
 
 def _split(op: ir.Operation, loop: int) -> None:
-    source, value_init, position_init = op.operands
+    source, value_init, _ = op.operands
     read, kept, _ = maps_of(op)
     kinds = op.attributes["iterator_types"]
     name = list(op.regions[0].blocks[0].operations)[2].operation.name
@@ -87,21 +94,44 @@ def _split(op: ir.Operation, loop: int) -> None:
     with ir.InsertionPoint(body):
         combined = ir.Operation.create(name, [body.arguments[0].type], list(body.arguments))
         linalg.YieldOp([combined.result])
-    kind = ir.RankedTensorType(position_init.type)
-    largest = arith.ConstantOp(kind.element_type, (1 << (kind.element_type.width - 1)) - 1).result
-    # In the same tensor, which may be the kernel's destination.
-    start = linalg.fill(largest, outs=[position_init])
-    second = _generic([source, first.results[0]], start, [read, kept, kept], kinds)
-    body = second.regions[0].blocks[0]
+    found = _positions(op, loop, first.results[0])
+    for old, new in zip(op.results, (first.results[0], found), strict=True):
+        old.replace_all_uses_with(new)
+
+
+def _positions(op: ir.Operation, loop: int, extrema: ir.Value) -> ir.Value:
+    """Make the least positions of some extrema; in 32 bits, where as many lanes compare."""
+    source, _, init = op.operands
+    read, kept, _ = maps_of(op)
+    kinds = op.attributes["iterator_types"]
+    wide = ir.RankedTensorType(init.type)
+    short = 0 < loop_sizes(op).get(loop, 0) < _LARGEST and wide.element_type.width > _WIDTH
+    element = ir.IntegerType.get_signless(_WIDTH) if short else wide.element_type
+    largest = arith.ConstantOp(element, (1 << (element.width - 1)) - 1).result
+    # In the same tensor, which may be the kernel's destination, if it has the right type.
+    into = tensor.EmptyOp(list(wide.shape), element).result if short else init
+    start = linalg.fill(largest, outs=[into])
+    op = _generic([source, extrema], start, [read, kept, kept], kinds)
+    body = op.regions[0].blocks[0]
     with ir.InsertionPoint(body):
         value, extremum, least = body.arguments
         there = arith.CmpFOp(arith.CmpFPredicate.OEQ, value, extremum).result
         no_number = arith.CmpFOp(arith.CmpFPredicate.UNO, value, value).result
-        here = arith.IndexCastOp(kind.element_type, linalg.IndexOp(loop).result).result
+        here = arith.IndexCastOp(element, linalg.IndexOp(loop).result).result
         found = arith.SelectOp(arith.OrIOp(there, no_number).result, here, largest).result
         linalg.YieldOp([arith.MinSIOp(found, least).result])
-    for old, new in zip(op.results, (first.results[0], second.results[0]), strict=True):
-        old.replace_all_uses_with(new)
+    return _widened(op.results[0], init) if short else op.results[0]
+
+
+def _widened(value: ir.Value, init: ir.Value) -> ir.Value:
+    rank = ir.RankedTensorType(init.type).rank
+    identity = ir.AffineMap.get_identity(rank)
+    parallel = ir.ArrayAttr.get([ir.Attribute.parse("#linalg.iterator_type<parallel>")] * rank)
+    op = _generic([value], init, [identity, identity], parallel)
+    body = op.regions[0].blocks[0]
+    with ir.InsertionPoint(body):
+        linalg.YieldOp([arith.ExtSIOp(body.arguments[1].type, body.arguments[0]).result])
+    return op.results[0]
 
 
 def _generic(

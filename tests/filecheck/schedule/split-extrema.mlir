@@ -5,11 +5,13 @@
 // CHECK-NEXT: bb0
 // CHECK-NEXT: arith.maximumf
 // CHECK-NEXT: linalg.yield
-// CHECK: %[[START:.*]] = linalg.fill ins(%{{.*}} : i64) outs(%arg2
-// CHECK: linalg.generic {{.*}} ins(%arg0, %[[BEST]]{{.*}} outs(%[[START]]
+// CHECK: %[[START:.*]] = linalg.fill ins(%{{.*}} : i32)
+// CHECK: %[[LEAST:.*]] = linalg.generic {{.*}} ins(%arg0, %[[BEST]]{{.*}} outs(%[[START]]
 // CHECK: arith.cmpf oeq
 // CHECK: arith.cmpf uno
-// CHECK: arith.minsi
+// CHECK: arith.minsi %{{.*}} : i32
+// CHECK: linalg.generic {{.*}} ins(%[[LEAST]] : tensor<4xi32>) outs(%arg2 : tensor<4xi64>)
+// CHECK: arith.extsi
 // CHECK-LABEL: func.func @other_comparison
 // CHECK: arith.cmpf oge
 // CHECK-NOT: arith.minsi

@@ -21,7 +21,7 @@ func.func @kernel(%x: tensor<101x128xf32>, %out: tensor<101x128xf32>) -> tensor<
   %init = linalg.fill ins(%zero : f32) outs(%empty : tensor<101xf32>) -> tensor<101xf32>
   %s = linalg.generic {indexing_maps = [#full, #row], iterator_types = ["parallel", "reduction"]}
       ins(%x : tensor<101x128xf32>) outs(%init : tensor<101xf32>)
-      attrs = {bellrock.anchor, bellrock.choice = {by = "default", knobs = "rows", cache_bytes = 65536 : i64, columns = 1024 : i64, iterations = 2048 : i64, blocks = 4 : i64}} {
+      attrs = {bellrock.anchor, bellrock.choice = {by = "default", knobs = "rows", cache_bytes = 65536 : i64, columns = 1024 : i64, iterations = 16384 : i64, blocks = 4 : i64}} {
   ^bb0(%in: f32, %acc: f32):
     %a = arith.addf %in, %acc : f32
     linalg.yield %a : f32
