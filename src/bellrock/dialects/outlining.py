@@ -247,10 +247,15 @@ class _Draft:
             return self._map[value]
         owner = defining_op(value)
         assert owner is not None, "block arguments are inputs"
+        if owner in self._empties:
+            return self._empties[owner]
         operands = [self._value(v) for v in owner.operands]
         clone = owner.clone()
         for i, new in enumerate(operands):
             clone.operands[i] = new
+        if owner.name == "tensor.empty" and _is_filled_by_slices(owner):
+            # What is made in a slice of it is inserted there: one buffer, or it is copied.
+            self._empties[owner] = clone.results[0]
         return clone.results[0]
 
     def _settle(self, value: ir.Value, block: ir.Block) -> ir.Value:
@@ -267,6 +272,13 @@ class _Draft:
                 self.destinations.append(ir.RankedTensorType(argument.type))
                 return value
             current = destination_of(owner, current)
+
+
+def _is_filled_by_slices(empty: ir.Operation) -> bool:
+    return any(
+        u.owner.operation.name == "tensor.insert_slice" and u.operand_number == 1
+        for u in empty.results[0].uses
+    )
 
 
 def destination_of(op: ir.Operation, result: ir.Value) -> ir.Value:
