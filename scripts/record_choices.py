@@ -37,6 +37,8 @@ FAMILIES = ("contraction", "convolution", "reduction", "attention")
 MEMORY_BYTES = 12 << 30
 SECONDS_PER_CASE = 3.0
 """Of timing."""
+TOLERANCE = 1e-4
+"""Of candidates' results, as a fraction of the largest."""
 KEPT_FEATURES = ("avx2", "avx512f", "avx512bf16", "amx-bf16", "neon")
 """That knobs ask for; the others would make the table long."""
 
@@ -178,11 +180,12 @@ def _record(options: argparse.Namespace) -> int:
     target.prepare_process()
     payload = _payloads()[options.case]()
     motif = _anchor(payload)
-    programs: list[tuple[Knobs, Callable[[], Any]]] = []
-    for knobs in _sampled(motif, options.sample):
-        programs.append((knobs, _program(payload, motif, knobs)))
+    programs = [(k, _program(payload, motif, k)) for k in _sampled(motif, options.sample)]
+    _agree(programs)
+    nothing = _nothing()
     with _locked(options.lock):
-        seconds = _times([run for _, run in programs], _clock(options.cores))
+        call, *seconds = _times([nothing, *(run for _, run in programs)], _clock(options.cores))
+    seconds = [max(1e-8, s - call) for s in seconds]
     measured = [Measured(knobs=k, seconds=s) for (k, _), s in zip(programs, seconds, strict=True)]
     facts = target.facts()
     facts = dataclasses.replace(facts, features=facts.features & set(KEPT_FEATURES))
@@ -240,6 +243,25 @@ def _program(payload: Payload, motif: Motif, knobs: Knobs) -> Callable[[], Any]:
     inputs = [torch.randn(s.shape) for s in executable.arguments]
     out = [torch.zeros(s.shape) for s in executable.results]
     return lambda: executable(inputs, out=out)
+
+
+def _nothing() -> Callable[[], Any]:
+    """Return a program that does next to nothing: what a call costs is taken off."""
+    from bellrock.payload import generate
+
+    payload = _from_text(generate.matmul(1, 1, 1), "nothing")
+    motif = _anchor(payload)
+    return _program(payload, motif, _sampled(motif, 1)[0])
+
+
+def _agree(programs: list[tuple[Knobs, Callable[[], Any]]]) -> None:
+    """Make sure that all candidates compute the same: a wrong one is no candidate."""
+    first = [r.clone() for r in programs[0][1]()]
+    for knobs, run in programs[1:]:
+        for expected, found in zip(first, run(), strict=True):
+            worst = (expected - found).abs().max() / expected.abs().max()
+            if not worst < TOLERANCE:
+                raise SystemExit(f"{knobs}: {worst:.1e} off the default's result")
 
 
 def _clock(cores: int) -> Callable[[], float]:

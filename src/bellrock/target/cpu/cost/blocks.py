@@ -44,10 +44,11 @@ def predict_blocks(motif: Motif, knobs: BlockKnobs, machine: Machine) -> Predict
         for size, cut in zip(motif.loops, knobs.tile, strict=True)
     ]
     blocks = math.prod(ceil_div(size, taken) for size, taken in cuts)
-    innermost = cuts[-1][1]
+    straight = along_memory(motif)
+    innermost = _innermost(motif, [taken for _, taken in cuts], straight=straight)
     operations = max(1.0, (motif.flops or 0) / iterations)
     one = OPERATION_CYCLES * operations
-    if along_memory(motif):
+    if straight:
         vectors = ceil_div(innermost, machine.lanes) / innermost
         iteration = vectors * (VECTOR_CYCLES + one)
     else:
@@ -62,6 +63,12 @@ def predict_blocks(motif: Motif, knobs: BlockKnobs, machine: Machine) -> Predict
         "blocks": BLOCK_CYCLES + inside / innermost * LOOP_CYCLES,
     }
     return predicted(machine, cycles, blocks, parallel=True)
+
+
+def _innermost(motif: Motif, sizes: list[int], *, straight: bool) -> int:
+    """Return the iterations of the innermost loop: the last that results run along, if they do."""
+    parallel = [n for n, kind in zip(sizes, motif.iterators, strict=True) if kind == "parallel"]
+    return parallel[-1] if straight and parallel and parallel[-1] > 1 else sizes[-1]
 
 
 def along_memory(motif: Motif) -> bool:

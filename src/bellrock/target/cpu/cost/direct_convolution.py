@@ -5,7 +5,8 @@ Flows in: a motif, `DirectConvolutionKnobs`, the machine. Flows out: a predictio
 * *multiply*: register tiles of channels x pixels, lanes past a row's end computed in vain.
 * *tiles*: starting the loops over a tile, storing its sums.
 * *pack*: the input of a block with its halo, again for each block of channels.
-* *filter traffic*: the scalars of a panel for each tile of pixels, where they do not stay in L1.
+* *input traffic*, *filter traffic*: packed rows and a panel of the filter for each tile of pixels,
+  where they do not stay in the L1 cache.
 * *results*: sums from the buffer to the rows of the result.
 * *memory*: image, filter and result from where they are between calls, as far as it is longer.
 """
@@ -14,12 +15,13 @@ from __future__ import annotations
 
 import math
 
+from bellrock.dialects.convolution.geometry import Halo
 from bellrock.params.cost import Prediction
 from bellrock.payload.motifs.base import Motif
 from bellrock.target.cpu.convolution import DirectConvolutionKnobs, Problem, problem_of
 from bellrock.target.cpu.cost.machine import FMAS_PER_CYCLE, Machine
 from bellrock.target.cpu.cost.panels import LATENCY
-from bellrock.target.cpu.cost.terms import ceil_div, predicted
+from bellrock.target.cpu.cost.terms import ceil_div, predicted, units
 
 TILE_START_CYCLES = 20
 PACK_CYCLES = {1: 2.0, 2: 3.0}
@@ -29,6 +31,16 @@ ROW_CYCLES = 5
 """Of starting one row of packing or of results."""
 RESULT_CYCLES = 4.0
 """Of one vector of results, with what is fused to it."""
+EXPOSED = 0.45
+"""Of traffic from L2 that arithmetic does not hide."""
+WINDOW = 300
+"""Instructions that a core looks ahead."""
+CONFLICTS = 0.1
+"""Of loads, or of multiply-adds, whichever are fewer, that delay the others."""
+SPARE_REGISTERS = 2
+"""Beside sums and operands, for loads of the next tap."""
+SPILL_CYCLES = 3.5
+"""Of a term, for each register that is missing."""
 
 
 def predict_direct_convolution(
@@ -65,36 +77,31 @@ def predict_direct_convolution(
 def _block(problem: Problem, knobs: DirectConvolutionKnobs, machine: Machine) -> dict[str, float]:
     """Return the cycles of one block."""
     halo, lanes = problem.halo(knobs), knobs.lanes
-    # Rows of blocks that do not divide the image: the average block is smaller.
-    rows = problem.row.output / ceil_div(problem.row.output, halo.rows)
-    pixels = (rows - 1) * halo.pitch + halo.columns
+    height = problem.row.output
+    rows = height / ceil_div(height, halo.rows)
     vectors = min(knobs.vectors, ceil_div(halo.pixels(halo.rows), lanes))
-    tiles = math.ceil(pixels / (vectors * lanes))
+    tiles = _tiles(height, halo, vectors * lanes)
     block_channels = min(knobs.channel_block or problem.out_channels, problem.out_channels)
     panel = min(knobs.channels, block_channels)
-    panels = ceil_div(block_channels, panel)
+    panels = units(problem.out_channels, block_channels, panel)
     sums = panel * vectors
-    missing = sums + (vectors + 1 if vectors > 1 else 1) - machine.registers
-    step = max(sums, panel + vectors, LATENCY * FMAS_PER_CYCLE) / FMAS_PER_CYCLE
-    step += 1.5 * max(0, missing)
     terms = problem.in_channels * problem.taps
+    step = _step(panel, vectors, terms, problem.taps, machine)
     per_vector = PACK_CYCLES.get(problem.column.stride, GATHER_CYCLES)
     planes = halo.depths * len(problem.row.phases) * len(problem.column.phases)
-    packed_rows = rows + problem.row.reach
-    filter_bytes = 4 * panel * terms
-    again = panels * tiles * filter_bytes
-    packed_bytes = 4 * problem.in_channels * halo.channel
+    lines = problem.row.kernel * len(problem.column.phases) * halo.depths
+    input_bytes = 4 * problem.in_channels * lines * ((vectors + 1) * lanes + halo.column.reach)
     return {
         "multiply": panels * tiles * terms * step,
         "tiles": panels * tiles * (TILE_START_CYCLES + sums),
         "pack": problem.in_channels
         * planes
-        * packed_rows
+        * (rows + problem.row.reach)
         * (ceil_div(halo.pitch, lanes) * per_vector + ROW_CYCLES),
         "input traffic": _again(
-            machine, panels * tiles * vectors * lanes * 4 * terms, packed_bytes
+            machine, panels * tiles * input_bytes, 4 * problem.in_channels * halo.channel
         ),
-        "filter traffic": _again(machine, again, filter_bytes),
+        "filter traffic": _again(machine, panels * tiles * 4 * panel * terms, 4 * panel * terms),
         "results": panel
         * panels
         * rows
@@ -102,9 +109,28 @@ def _block(problem: Problem, knobs: DirectConvolutionKnobs, machine: Machine) ->
     }
 
 
+def _tiles(height: int, halo: Halo, pixels: int) -> float:
+    """Return the register tiles of an average block; the last has fewer rows."""
+    whole, rest = divmod(height, halo.rows)
+    count = whole * ceil_div(halo.pixels(halo.rows), pixels)
+    count += ceil_div(halo.pixels(rest), pixels) if rest else 0
+    return count / (whole + (rest > 0))
+
+
+def _step(panel: int, vectors: int, terms: int, taps: int, machine: Machine) -> float:
+    """Return the cycles of one term of a register tile."""
+    sums = panel * vectors
+    # Short sums of the next tiles start while those of this one wait for each other.
+    started = max(1.0, WINDOW / (terms * (sums + vectors)))
+    waits = LATENCY * FMAS_PER_CYCLE / started
+    # Pixels are read from any place: a vector lies in two lines.
+    loads = panel + 2 * vectors
+    step = (max(sums, loads, waits) + CONFLICTS * min(sums, loads)) / FMAS_PER_CYCLE
+    taken = sums + (vectors + 1 if vectors > 1 else 1) + (SPARE_REGISTERS if taps > 1 else 0)
+    return step + SPILL_CYCLES * max(0, taken - machine.registers)
+
+
 def _again(machine: Machine, moved_bytes: float, kept_bytes: float) -> float:
-    """Return what reading a buffer again costs beyond the L1 cache; taps share its lines."""
-    level = machine.level(2 * kept_bytes)
-    if level == "L1d":
-        return 0.0
-    return 0.1 * machine.cycles(moved_bytes, level)
+    """Return what reading a buffer again costs that does not stay in the L1 cache."""
+    level = machine.level(1.5 * kept_bytes)
+    return 0.0 if level == "L1d" else EXPOSED * machine.cycles(moved_bytes, level)

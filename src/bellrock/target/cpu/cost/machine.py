@@ -73,6 +73,10 @@ class Machine:
                 return name
         return "DRAM"
 
+    def kept(self, size_bytes: float) -> str:
+        """Return the innermost level that keeps so much beside what streams through it."""
+        return self.level(2 * size_bytes)
+
     def cycles(self, moved_bytes: float, level: str, *, busy: int = 1) -> float:
         """Return how long one core moves bytes, while `busy` cores do the same."""
         rate = self.core_bytes[level]

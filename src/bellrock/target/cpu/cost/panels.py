@@ -6,7 +6,9 @@ Flows in: a motif, `PanelKnobs`, the machine. Flows out: a prediction. Terms:
   and the latency of adding to one register; lanes and rows past the border are computed in vain.
 * *tiles*: starting the innermost loop, storing (and between parts of k loading) the sums.
 * *pack*, *copy*: the vector side into panels, the scalar side into the L1 cache, each by
-  instructions or by the traffic of its source, whichever is longer.
+  instructions or by the traffic of its source, whichever is longer. Rows that are short, or many at
+  a time, are not prefetched.
+* *scalar traffic*: the scalar side where it is not copied, for each block of columns.
 * *panel traffic*: panels that a row of tiles reads from L2, as far as arithmetic does not hide it.
 * *results*: the block of the result, once for each part of k.
 """
@@ -19,7 +21,7 @@ from dataclasses import dataclass
 from bellrock.params.cost import Prediction
 from bellrock.payload.motifs.base import Motif, Operand, element_bytes
 from bellrock.target.cpu.cost.machine import FMAS_PER_CYCLE, Machine
-from bellrock.target.cpu.cost.terms import ceil_div, predicted
+from bellrock.target.cpu.cost.terms import ceil_div, predicted, units
 from bellrock.target.cpu.panels import PanelKnobs, unit_role
 
 LATENCY = 4
@@ -28,23 +30,39 @@ TILE_START_CYCLES = 14
 """Of one register tile: addresses, the loops' first and last iteration."""
 EXPOSED = 0.35
 """Of traffic from L2 that arithmetic does not hide."""
-PACK_CYCLES = {True: 2.0, False: 6.0}
+ROW_CYCLES = 3
+"""Of a row of a tile that is stored: another line of memory."""
+PACK_CYCLES = {True: 3.0, False: 6.0}
 """Of one packed vector: columns side by side in memory, or transposed in registers."""
+COPY_CYCLES = 5.0
+"""Of one copied vector."""
 ELEMENT_CYCLES = 2.0
 """Of one element that is copied by itself."""
 SUM_CYCLES = 6
 """Of adding up the lanes of one vector."""
+PREFETCHED_BYTES = 2048
+"""Side by side, from which on a prefetcher follows."""
+UNFOLLOWED = 3.0
+"""How much longer memory beyond L2 takes that no prefetcher follows."""
+STREAMS = 8
+"""Rows at a time that a prefetcher follows."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Block:
     """An average block of the result, seen as rows of scalars times vectors of columns."""
 
-    rows: int
-    columns: int
+    rows: float
+    columns: float
+    down: float
+    """Register tiles along the rows."""
+    across: float
+    """Register tiles along the columns."""
     k: int
     batch: int
     """Results of the batch in one block."""
+    whole_columns: bool
+    """Whether a block has all columns."""
     count: int
     """Blocks."""
     scalars: Operand
@@ -85,18 +103,21 @@ def _block(motif: Motif, knobs: PanelKnobs, machine: Machine, *, swapped: bool) 
         inside[role] *= taken
         parts[role] *= ceil_div(size, taken)
     left, right, result = motif.operands
-    total = motif.bytes or 0
+    rows, columns = motif.dims[row_role], motif.dims[column_role]
+    width = knobs.columns * (1 if knobs.vector == "k" else knobs.lanes)
     count = parts["batch"] * parts["m"] * parts["n"]
     return _Block(
-        # An average block: the last one of a role may be smaller.
-        rows=ceil_div(motif.dims[row_role], parts[row_role]),
-        columns=ceil_div(motif.dims[column_role], parts[column_role]),
+        rows=rows / parts[row_role],
+        columns=columns / parts[column_role],
+        down=units(rows, inside[row_role], knobs.rows),
+        across=units(columns, inside[column_role], width),
         k=motif.dims["k"],
         batch=inside["batch"],
+        whole_columns=parts[column_role] == 1,
         count=count,
         scalars=right if swapped else left, vectors=left if swapped else right,
         row_role=row_role, column_role=column_role, result=result,
-        home=machine.level(max(total, machine.cache_bytes["L1d"] + 1)),
+        home=machine.level(max(motif.bytes or 0, machine.cache_bytes["L1d"] + 1)),
         busy=machine.busy(count),
     )  # fmt: skip
 
@@ -105,28 +126,28 @@ def _tiles(block: _Block, knobs: PanelKnobs, machine: Machine) -> dict[str, floa
     """Return the cycles of one result of a batch, vectors along rows of the result."""
     lanes, pair = machine.lanes, 2 if knobs.pairs else 1
     width = knobs.columns * knobs.lanes
-    down, across = ceil_div(block.rows, knobs.rows), ceil_div(block.columns, width)
     parts = ceil_div(block.k, knobs.depth)
+    depth = min(block.k, knobs.depth)
     sums = knobs.rows * knobs.columns
     step = max(sums, knobs.rows + knobs.columns, LATENCY * FMAS_PER_CYCLE) / FMAS_PER_CYCLE
     step += _spills(knobs, machine)
-    tiles = down * across * parts
-    columns = across * width
-    depth_vectors = block.k / pair * columns / lanes
+    tiles = block.down * block.across * parts
+    columns = block.across * width
     result_bytes = 4 * block.rows * block.columns
-    own = machine.level(result_bytes + 4 * columns * min(block.k, knobs.depth))
-    side_by_side = unit_role(block.vectors) in (block.column_role, "")
-    packed = knobs.pack or not side_by_side
-    panel_bytes = columns * min(block.k, knobs.depth) * 4 // pair
-    panel_traffic = down * columns * block.k * 4 / pair
-    level = machine.level(panel_bytes) if packed else block.home
-    stream = 0.0 if level == "L1d" else machine.cycles(panel_traffic, level, busy=block.busy)
+    own = machine.level(result_bytes + 4 * columns * depth)
+    packed = knobs.pack or unit_role(block.vectors) not in (block.column_role, "")
+    level = machine.kept(columns * depth * 4 / pair) if packed else block.home
+    streamed = block.down * columns * block.k * 4 / pair
     return {
         "multiply": tiles * ceil_div(block.k, parts * pair) * step,
-        "tiles": tiles * (TILE_START_CYCLES + sums * (1 if parts == 1 else 2)),
-        "pack": _pack(block, machine, depth_vectors) if packed else 0.0,
+        "tiles": tiles
+        * (TILE_START_CYCLES + sums * (1 if parts == 1 else 2) + knobs.rows * ROW_CYCLES),
+        "pack": _pack(block, machine, block.k / pair * columns / lanes) if packed else 0.0,
         "copy": _copy(block, knobs, machine) if knobs.copy else 0.0,
-        "panel traffic": EXPOSED * stream,
+        "scalar traffic": 0.0 if knobs.copy else _in_place(block, knobs, machine),
+        "panel traffic": 0.0
+        if level == "L1d"
+        else EXPOSED * machine.cycles(streamed, level, busy=block.busy),
         "results": (2 * parts - 1) * machine.cycles(result_bytes, own, busy=block.busy)
         + machine.cycles(result_bytes, block.home, busy=block.busy),
     }
@@ -138,31 +159,48 @@ def _spills(knobs: PanelKnobs, machine: Machine) -> float:
     return max(0, missing) * 1.5
 
 
+def _traffic(block: _Block, machine: Machine, moved: float, *, followed: bool) -> float:
+    """Return the cycles of reading an operand once."""
+    cycles = machine.cycles(moved, block.home, busy=block.busy)
+    return cycles * (1 if followed or block.home in ("L1d", "L2") else UNFOLLOWED)
+
+
 def _pack(block: _Block, machine: Machine, vectors: float) -> float:
     """Return the cycles of filling the panels with all of a block's columns."""
     source = block.vectors
     along = unit_role(source) in (block.column_role, "")
     if not along and unit_role(source) != "k":
         return vectors * machine.lanes * ELEMENT_CYCLES
-    moved = block.columns * block.k * element_bytes(source.dtype)
-    traffic = machine.cycles(moved, block.home, busy=block.busy)
+    size = element_bytes(source.dtype)
+    run = block.columns * size if along else PREFETCHED_BYTES
+    followed = run >= PREFETCHED_BYTES or (along and block.whole_columns)
+    traffic = _traffic(block, machine, block.columns * block.k * size, followed=followed)
     return max(vectors * PACK_CYCLES[along], traffic)
 
 
 def _copy(block: _Block, knobs: PanelKnobs, machine: Machine) -> float:
     """Return the cycles of copying the rows of all tiles, once each."""
     source, lanes = block.scalars, machine.lanes
-    down = ceil_div(block.rows, knobs.rows)
+    parts = ceil_div(block.k, knobs.depth)
     role = unit_role(source)
-    if role == "k" or role == "":
-        instructions = down * knobs.rows * block.k / lanes * 2.0
+    if role in ("k", ""):
+        vectors = block.down * knobs.rows * parts * ceil_div(ceil_div(block.k, parts), lanes)
     elif role == block.row_role:
-        instructions = down * ceil_div(knobs.rows, lanes) * block.k * 2.0
+        vectors = block.down * ceil_div(knobs.rows, lanes) * block.k
     else:
-        return down * knobs.rows * block.k * ELEMENT_CYCLES
+        return block.down * knobs.rows * block.k * ELEMENT_CYCLES
     moved = block.rows * block.k * element_bytes(source.dtype)
-    traffic = machine.cycles(moved, block.home, busy=block.busy)
-    return max(instructions, traffic)
+    return max(vectors * COPY_CYCLES, _traffic(block, machine, moved, followed=True))
+
+
+def _in_place(block: _Block, knobs: PanelKnobs, machine: Machine) -> float:
+    """Return the cycles of reading the rows of all tiles where they lie."""
+    source = block.scalars
+    moved = block.rows * block.k * element_bytes(source.dtype)
+    # A tile's rows are as many streams, unless they are one: short rows behind each other.
+    run = block.k * element_bytes(source.dtype) if unit_role(source) in ("k", "") else 0
+    followed = knobs.rows <= STREAMS or 0 < run < PREFETCHED_BYTES
+    return EXPOSED * _traffic(block, machine, moved, followed=followed)
 
 
 def _dots(block: _Block, knobs: PanelKnobs, machine: Machine) -> dict[str, float]:
@@ -172,15 +210,13 @@ def _dots(block: _Block, knobs: PanelKnobs, machine: Machine) -> dict[str, float
     chains = max(1, knobs.unroll)
     waits = LATENCY * FMAS_PER_CYCLE / chains
     step = max(sums, knobs.rows + knobs.columns, waits) / FMAS_PER_CYCLE
-    tiles = ceil_div(block.rows, knobs.rows) * ceil_div(block.columns, knobs.columns)
+    tiles = block.down * block.across
     steps = math.ceil(block.k / (machine.lanes * pair))
     multiply = tiles * steps * step
     few = block.rows * block.k * element_bytes(block.scalars.dtype)
     many = block.columns * block.k * element_bytes(block.vectors.dtype)
     # The few rows come again for each tile of columns, from where they fit.
-    again = machine.cycles(
-        few * ceil_div(block.columns, knobs.columns), machine.level(few), busy=block.busy
-    )
+    again = machine.cycles(few * block.across, machine.level(few), busy=block.busy)
     traffic = machine.cycles(many, block.home, busy=block.busy) + (
         0.0 if machine.level(few) == "L1d" else again
     )

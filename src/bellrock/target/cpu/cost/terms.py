@@ -17,6 +17,18 @@ def ceil_div(a: int, b: int) -> int:
     return -(-a // b)
 
 
+def units(size: int, block: int, unit: int) -> float:
+    """Return the units of an average block, where a loop is cut into blocks and these into units.
+
+    Args:
+        size: of the loop.
+        block: iterations of a block; the last may have fewer.
+        unit: iterations of a unit; the last of each block may have fewer.
+    """
+    whole, rest = divmod(size, block)
+    return (whole * ceil_div(block, unit) + ceil_div(rest, unit)) / (whole + (rest > 0))
+
+
 def predicted(
     machine: Machine, block_cycles: Mapping[str, float], blocks: int, *, parallel: bool
 ) -> Prediction:

@@ -20,7 +20,7 @@ import math
 from bellrock.params.cost import Prediction
 from bellrock.payload.motifs.base import Motif
 from bellrock.target.cpu.cost.machine import FMAS_PER_CYCLE, Machine
-from bellrock.target.cpu.cost.panels import LATENCY
+from bellrock.target.cpu.cost.panels import EXPOSED, LATENCY, UNFOLLOWED
 from bellrock.target.cpu.cost.terms import ceil_div, predicted
 from bellrock.target.cpu.winograd import SQUARE, TiledBlock, WinogradKnobs, tiled_problem
 
@@ -97,5 +97,8 @@ def _block(block: TiledBlock, machine: Machine) -> dict[str, float]:
 
 def _far(machine: Machine, size_bytes: int, times: int) -> float:
     """Return what reading a buffer so many times costs, beyond what arithmetic hides."""
-    level = machine.level(2 * size_bytes)
-    return 0.0 if level == "L1d" else 0.35 * times * machine.cycles(size_bytes, level)
+    level = machine.kept(size_bytes)
+    if level == "L1d":
+        return 0.0
+    hidden = EXPOSED if level == "L2" else UNFOLLOWED
+    return hidden * times * machine.cycles(size_bytes, level)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from bellrock.params.knobs import Knobs
-from bellrock.payload.motifs.base import Motif
+from bellrock.payload.motifs.base import Motif, MotifKind
 from bellrock.target.base import MOST_PROPOSALS, Facts
 from bellrock.target.cpu.convolution import DirectConvolutionKnobs
 from bellrock.target.cpu.flash_attention import FlashAttentionKnobs
@@ -31,9 +31,13 @@ Propose = Callable[[Motif, Knobs, Facts], Iterator[Knobs]]
 
 
 def _propose_blocks(motif: Motif, default: Knobs, facts: Facts) -> Iterator[Knobs]:
-    """Yield the rule's blocks: what the generic path takes is not tuned, but compared."""
+    """Yield the rule's blocks: what the generic path takes is not tuned, but compared.
+
+    Not for a reduction: as `rows`, it is computed with what is around it, of which a
+    prediction of the reduction alone knows nothing.
+    """
     blocks = default_blocks(motif, facts)
-    if blocks is not None:
+    if blocks is not None and motif.kind is not MotifKind.REDUCTION:
         yield blocks
 
 
