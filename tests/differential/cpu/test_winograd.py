@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from unittest import mock
 
@@ -12,6 +13,7 @@ import bellrock
 from bellrock.payload.motifs.base import Motif
 from bellrock.runtime.threads import share_openmp
 from bellrock.target.cpu import params
+from bellrock.target.cpu.target import CpuTarget
 from bellrock.target.cpu.winograd import WinogradKnobs, tiled_problem
 
 share_openmp()
@@ -37,15 +39,20 @@ class Then(nn.Module):
         return self.function(self.convolution(x), *others)
 
 
-def chosen(parameters: Mapping[str, int | bool]) -> Any:
-    """Return a patch with which these parameters are the default of every convolution."""
+@contextlib.contextmanager
+def chosen(parameters: Mapping[str, int | bool]) -> Iterator[None]:
+    """Make these parameters the choice of every convolution: nothing else is considered."""
 
     def choose(motif: Motif, facts: object) -> WinogradKnobs | None:
         if tiled_problem(motif) is None:
             return None
         return WinogradKnobs.from_mapping(dict(parameters))
 
-    return mock.patch.object(params, "default_convolution", choose)
+    with (
+        mock.patch.object(params, "default_convolution", choose),
+        mock.patch.object(CpuTarget, "cost_model", return_value=None),
+    ):
+        yield
 
 
 def check(

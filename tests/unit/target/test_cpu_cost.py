@@ -120,16 +120,25 @@ class TestPanels:
         assert terms(product(16, 32, 100), spills)["multiply"] == NS(1600 + 3 * 1.5 * 100)
 
     def test_packing_is_by_vectors_or_by_squares(self) -> None:
-        # 64 columns x 100 are 400 vectors: 2 cycles each as they lie, 6 transposed.
-        assert terms(product(80, 64, 100), panels())["pack"] == NS(800)
+        # 64 columns x 100 are 400 vectors: 3 cycles each as they lie, 6 transposed.
+        assert terms(product(80, 64, 100), panels())["pack"] == NS(1200)
         turned = product(80, 64, 100, ("mk", "nk", "mn"))
         assert terms(turned, panels())["pack"] == NS(2400)
         assert "pack" not in terms(product(80, 64, 100), panels(pack=False))
 
     def test_packing_a_large_operand_takes_as_long_as_reading_it(self) -> None:
-        # 64 MiB from memory: 8 bytes a cycle.
-        large = terms(product(8, 4096, 4096), panels(depth=512, tile=(0, 256, 0)))
-        assert large["pack"] == NS(4096 * 4096 * 4 / 8)
+        # 64 MiB from memory: 8 bytes a cycle, where rows are long enough for a prefetcher.
+        motif = product(8, 4096, 4096)
+        long = terms(motif, panels(depth=512, tile=(0, 512, 0)))
+        assert long["pack"] == NS(4096 * 4096 * 4 / 8)
+        short = terms(motif, panels(depth=512, tile=(0, 256, 0)))
+        assert short["pack"] == NS(3 * long["pack"])
+
+    def test_copying_is_by_vectors_of_each_row(self) -> None:
+        # 16 rows of 7 vectors, the last one not full, 5 cycles each; again for the other block.
+        motif = product(16, 64, 100)
+        assert terms(motif, panels(copy=True))["copy"] == NS(16 * 7 * 5)
+        assert terms(motif, panels(copy=True, tile=(0, 32, 0)))["copy"] == NS(2 * 16 * 7 * 5)
 
     def test_a_panel_in_l2_is_read_by_each_row_of_tiles(self) -> None:
         # 32 columns x 1000: 128000 bytes in L2, read for each of 10 tiles, mostly hidden.
@@ -171,8 +180,24 @@ class TestDirectConvolution:
 
     def test_pixels_are_numbered_across_rows(self) -> None:
         # 32 rows at a pitch of 18, less the last row's end: 574 pixels, 18 tiles of 32.
-        # Each: 90 terms, 16 multiply-adds, two a cycle.
-        assert terms(self.MOTIF, self.knobs())["multiply"] == NS(18 * 90 * 8)
+        # Each: 90 terms, 16 multiply-adds and a tenth of 8 + 2 x 2 loads, two a cycle.
+        assert terms(self.MOTIF, self.knobs())["multiply"] == NS(18 * 90 * 8.6)
+
+    def test_the_last_block_has_fewer_rows(self) -> None:
+        # 20 rows are 12 tiles, the other 12 are 7.
+        assert terms(self.MOTIF, self.knobs(rows=20))["multiply"] == NS((12 + 7) * 90 * 8.6)
+
+    def test_tiles_without_registers_to_spare_spill_between_taps(self) -> None:
+        # 14 x 2 sums, 3 operands and 2 to spare are one too many; of single taps there is no next.
+        motif = of_kind(
+            generate.convolution((1, 10, 34, 18), (14, 10, 3, 3)), MotifKind.CONVOLUTION
+        )
+        step = (28 + 0.1 * 18) / 2 + 3.5
+        assert terms(motif, self.knobs(channels=14))["multiply"] == NS(18 * 90 * step)
+        single = of_kind(
+            generate.convolution((1, 90, 1, 576), (14, 90, 1, 1)), MotifKind.CONVOLUTION
+        )
+        assert terms(single, self.knobs(channels=14))["multiply"] == NS(18 * 90 * (step - 3.5))
 
     def test_packing_comes_again_with_each_block_of_channels(self) -> None:
         # 10 channels x 34 rows x (two vectors of 2 cycles, and 5 to start a row).
@@ -190,6 +215,10 @@ class TestDirectConvolution:
         assert shared["multiply"] == NS(serial["multiply"] / 2)
         assert "threads" in shared
         assert "threads" not in serial
+
+    def test_transposed_ones_are_left_to_the_rule(self) -> None:
+        transposed = replace(self.MOTIF, variant="transposed")
+        assert MODEL.predict(transposed, self.knobs(), FACTS) is None
 
     def test_what_the_lowering_does_not_take_has_no_prediction(self) -> None:
         assert MODEL.predict(product(8, 8, 8), self.knobs(), FACTS) is None

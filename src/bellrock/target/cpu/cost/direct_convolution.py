@@ -18,6 +18,7 @@ import math
 from bellrock.dialects.convolution.geometry import Halo
 from bellrock.params.cost import Prediction
 from bellrock.payload.motifs.base import Motif
+from bellrock.payload.motifs.convolution import TRANSPOSED
 from bellrock.target.cpu.convolution import DirectConvolutionKnobs, Problem, problem_of
 from bellrock.target.cpu.cost.machine import FMAS_PER_CYCLE, Machine
 from bellrock.target.cpu.cost.panels import LATENCY
@@ -48,13 +49,15 @@ def predict_direct_convolution(
 ) -> Prediction | None:
     """Return the time of a convolution; None where the lowering does not take it.
 
+    Of a transposed convolution, too: which products the lowering leaves out is not in the motif.
+
     Args:
         motif: the convolution.
         knobs: its choice.
         machine: that it runs on.
     """
     problem = problem_of(motif)
-    if problem is None:
+    if problem is None or motif.variant == TRANSPOSED:
         return None
     halo = problem.halo(knobs)
     block_channels = min(knobs.channel_block or problem.out_channels, problem.out_channels)
