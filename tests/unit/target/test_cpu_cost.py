@@ -309,6 +309,8 @@ class TestRowsAndBlocks:
         turned = of_kind(generate.transpose((160, 1600), [1, 0]), MotifKind.DATA_MOVEMENT)
         whole = BlockKnobs(tile=(0, 0))
         assert terms(straight, whole)["iterations"] == NS(1600 * 10 * 2)
+        ragged = of_kind(generate.elementwise((1600, 163), ["exp"]), MotifKind.ELEMENTWISE)
+        assert terms(ragged, whole)["iterations"] == NS(1600 * (10 * 2 + 3 * 2.5))
         assert terms(turned, whole)["iterations"] == NS(1600 * 160 * 2.5)
 
     def test_panels_beat_the_generic_path(self) -> None:

@@ -49,8 +49,10 @@ def predict_blocks(motif: Motif, knobs: BlockKnobs, machine: Machine) -> Predict
     operations = max(1.0, (motif.flops or 0) / iterations)
     one = OPERATION_CYCLES * operations
     if straight:
-        vectors = ceil_div(innermost, machine.lanes) / innermost
-        iteration = vectors * (VECTOR_CYCLES + one)
+        # What is left over of a row is done one by one.
+        vectors, rest = divmod(innermost, machine.lanes)
+        spent = vectors * (VECTOR_CYCLES + one) + rest * (SCALAR_CYCLES + one)
+        iteration = spent / innermost
     else:
         iteration = SCALAR_CYCLES + one
     inside = iterations / blocks
