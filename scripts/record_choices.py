@@ -249,7 +249,7 @@ def _nothing() -> Callable[[], Any]:
     """Return a program that does next to nothing: what a call costs is taken off."""
     from bellrock.payload import generate
 
-    payload = _from_text(generate.matmul(1, 1, 1), "nothing")
+    payload = _from_text(generate.matmul(2, 2, 2), "nothing")
     motif = _anchor(payload)
     return _program(payload, motif, _sampled(motif, 1)[0])
 
