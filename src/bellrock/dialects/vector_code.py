@@ -255,6 +255,11 @@ def store(value: ir.Value, buffer: ir.Value, at: Index, mask: ir.Value | None = 
         vector.maskedstore(buffer, [as_value(at)], mask, value)
 
 
+def prefetch(buffer: ir.Value, at: Index) -> None:
+    """Ask for the line of the cache with an element; it may lie behind the buffer's end."""
+    memref.prefetch(buffer, [as_value(at)], is_write=False, locality_hint=3, is_data_cache=True)
+
+
 def gather(buffer: ir.Value, at: Index, offsets: Sequence[int], mask: ir.Value | None = None,
            otherwise: ir.Value | None = None) -> ir.Value:  # fmt: skip
     """Load one element per lane from known offsets; off the mask, `otherwise`."""

@@ -10,12 +10,16 @@ Rewrite (of a convolution whose choice is `winograd`):
     %u = linalg.generic (a, b, p, c, q) ins(%w, ..) { G w G^T }  // f = panel p, channel q of it
     %r = linalg.generic (n, f, h, w, c, i, j) ins(%x, %w, %u) { %o + %x * %w }
 
+Transformed filters take memory beside the filters: what goes beyond a share of the function's is
+left to the direct way, in blocks of the same sizes.
+
 The convolution still says what it computes: its body does not use `%u`, which only its lowering
 reads (`winograd.py`).
 """
 
 # No postponed annotations here: the dialect reads the field types from them.
 import itertools
+import math
 from dataclasses import dataclass
 
 from torch_mlir import ir
@@ -26,11 +30,19 @@ from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
 from bellrock.dialects.fold_movement import maps_of
 from bellrock.dialects.grouping import init_index
 from bellrock.dialects.outlining import CHOICE
+from bellrock.dialects.plan_memory import element_bytes
 from bellrock.payload.motifs.access import Access, is_projection, loops_in
 from bellrock.payload.motifs.contraction import read_product_sum
 from bellrock.payload.motifs.structured import Structured, read_structured
 
 KNOBS = "winograd"
+DIRECT = "direct-convolution"
+SHARE_PERCENT = 8
+"""Of a function's memory that transformed filters may take beside it."""
+SMALL_BYTES = 4 << 20
+"""Memory that transformed filters may take in any case."""
+ELEMENT_BYTES = 4
+_COMPUTING = {"linalg.generic", "tensor.insert_slice"}
 
 
 class TransformFiltersOp(Bellrock.Operation, name="transform_filters"):
@@ -45,17 +57,59 @@ class TransformFiltersOp(Bellrock.Operation, name="transform_filters"):
 
 
 def _transform_all(root: ir.Operation) -> None:
-    for op in ops_named(root, "linalg.generic"):
+    for function in ops_named(root, "func.func"):
+        _transform_in(function)
+
+
+def _transform_in(function: ir.Operation) -> None:
+    """Transform the filters that the budget has room for, those of the most pixels first."""
+    found: list[tuple[ir.Operation, _Filters]] = []
+    for op in ops_named(function, "linalg.generic"):
         choice = ir.DictAttr(op.attributes[CHOICE]) if CHOICE in op.attributes else None
         if choice is None or ir.StringAttr(choice["knobs"]).value != KNOBS:
             continue
         structured = read_structured(op)
         filters = None if structured is None else _read(structured)
-        if filters is None:
+        if filters is not None:
+            found.append((op, filters))
+    room = max(SMALL_BYTES, peak_bytes(function) * SHARE_PERCENT // 100) if found else 0
+    for op, filters in sorted(found, key=lambda each: -tensor_bytes(each[0].results[0])):
+        choice = ir.DictAttr(op.attributes[CHOICE])
+        size = math.prod(filters.shape) * TWO.inputs**2 // TAPS**2 * ELEMENT_BYTES
+        if size > room:
+            op.attributes[CHOICE] = _direct(choice)
             continue
+        room -= size
         panel = ir.IntegerAttr(choice["channels"]).value
         with ir.InsertionPoint(op), op.location:
             _add_input(op, _transformed(filters, panel, TWO, choice["by"]))
+
+
+def tensor_bytes(value: ir.Value) -> int:
+    """Return the size of a tensor; 0 of what is none."""
+    kind = value.type
+    if not isinstance(kind, ir.RankedTensorType) or not kind.has_static_shape:
+        return 0
+    return math.prod(kind.shape) * element_bytes(kind.element_type)
+
+
+def peak_bytes(function: ir.Operation) -> int:
+    """Return what a function needs at least: its arguments, and around its largest op."""
+    block = function.regions[0].blocks[0]
+    ops = [o.operation for o in block.operations]
+    made = [sum(tensor_bytes(v) for v in o.results) for o in ops if o.name in _COMPUTING]
+    return sum(tensor_bytes(a) for a in block.arguments) + max(made, default=0)
+
+
+def _direct(choice: ir.DictAttr) -> ir.DictAttr:
+    """Return the same blocks for the direct way, which takes less of the stack for them."""
+    numbers = {name: ir.IntegerAttr(choice[name]).value for name in ("rows", "columns")}
+    i64 = ir.IntegerType.get_signless(64, choice.context)
+    kept = {name: choice[name] for name in
+            ("by", "channels", "vectors", "lanes", "channel_block", "parallel")}  # fmt: skip
+    scaled = {name: ir.IntegerAttr.get(i64, TWO.outputs * n) for name, n in numbers.items()}
+    knobs = {"knobs": ir.StringAttr.get(DIRECT, choice.context)}
+    return ir.DictAttr.get(kept | scaled | knobs, choice.context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +126,11 @@ class _Filters:
     column: int
     sizes: tuple[int, ...]
     """By loop."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of the filter."""
+        return tuple(ir.RankedTensorType(self.value.type).shape)
 
 
 def _read(op: Structured) -> _Filters | None:

@@ -15,7 +15,11 @@ from bellrock.dialects import vector_code as code
 from bellrock.dialects.convolution.geometry import Axis, Halo
 from bellrock.dialects.convolution.operands import owner_of
 from bellrock.dialects.convolution.reading import ConvolutionKernel
+from bellrock.dialects.plan_memory import element_bytes
 from bellrock.dialects.vector_code import Index
+
+LINE_BYTES = 64
+"""Of a line of the cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +145,26 @@ class Packing:
 
         def emit(at: Index, _inside: int) -> None:
             first = code.add(code.scaled(code.add(column, at), axis.stride), -axis.low)
+            self._ask_for_next(code.add(source, first))
             for phase, part in enumerate(self._phases(source, first)):
                 spot = code.add(line, halo.plane_at(0, 0, phase), at)
                 code.store(self._widened(part), self.packed, spot)
 
         code.chunks(halo.pitch, halo.lanes, emit)
+
+    def _ask_for_next(self, at: Index) -> None:
+        """Ask for the same row of the next channel.
+
+        The rows of a block are too short for the processor to see a stream in them.
+        """
+        kernel, lanes = self.kernel, self.halo.lanes
+        if kernel.size(kernel.in_channel) == 1:
+            return
+        step = kernel.image.stride(kernel.in_channel)
+        element = ir.MemRefType(self.image.type).element_type
+        line = LINE_BYTES // element_bytes(element)
+        for offset in range(0, self.halo.column.stride * lanes, line):
+            code.prefetch(self.image, code.add(at, step + offset))
 
     def _phases(self, source: Index, first: Index) -> list[ir.Value]:
         """Load one vector of each phase of the row, from an input position on."""

@@ -22,6 +22,10 @@ LARGEST_UNROLLED = 100
 """Multiply-adds of an unrolled block of input channels."""
 
 
+LINE = 16
+"""Elements of a line of the cache."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Buffers:
     """Buffers of a thread; the transformed ones have a plane for each product."""
@@ -112,6 +116,9 @@ class Stages:
                 row = code.add(image, code.scaled(each, plan.pitch))
                 pixels = [code.load(self.buffers.image, code.add(row, v * lanes), lanes)
                           for v in range(vectors)]  # fmt: skip
+                ahead = code.add(weights, code.scaled(each, panel), plan.reduced * panel)
+                if i * panel % LINE == 0:
+                    code.prefetch(self.filters, ahead)
                 for channel in range(panel):
                     at = code.add(weights, code.scaled(each, panel), channel)
                     scalar = memref.load(self.filters, [code.as_value(at)])

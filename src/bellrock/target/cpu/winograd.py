@@ -30,7 +30,7 @@ from bellrock.target.cpu.convolution import (
     problem_of,
 )
 
-STACK_BYTES = 5 << 19
+STACK_BYTES = 3 << 20
 """Most that a block's buffers may take of a thread's stack (OpenMP's smallest is 4 MiB)."""
 SQUARE = TWO.inputs**2
 """Products of a tile."""
