@@ -1,4 +1,4 @@
-"""Named transposes become generics, before anything else does, so that their unit dimensions can go."""
+"""Named transposes become generics first, so that their unit dimensions can go."""
 
 from __future__ import annotations
 
