@@ -14,18 +14,19 @@ Rewrite (f32):
       linalg.generic ins(%block) outs(%y[%i .. 16, %j .. 16]) } }
     (and what is left at the ends)
 
-Needs: buffers of static shape and known strides; parallel loops, each an index of the one output.
+Needs: buffers of known strides; parallel loops, each an index of the one output.
 """
 
 # No postponed annotations here: the dialect reads the field types from them.
 from torch_mlir import ir
 from torch_mlir.dialects import ext, linalg, memref, transform
 
-from bellrock.dialects.chunks import each_chunk, on_chunk, subview
+from bellrock.dialects.chunks import Offset, constant, each_chunk, on_chunk, subview
 from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
 from bellrock.dialects.fold_movement import maps_of
 from bellrock.dialects.grouping import iterators
 from bellrock.dialects.loop_order import loop_sizes, operand_strides
+from bellrock.dialects.register_transpose import transpose_in_registers, transposes_in_registers
 from bellrock.dialects.row_space import element_bytes
 
 LINE_BYTES = 64
@@ -33,6 +34,9 @@ SHORTEST = 8
 """Iterations of either loop below which lines are not walked often enough to matter."""
 SMALLEST_BYTES = 1 << 14
 """Of an operand: a smaller one stays in the L1 cache however it is walked."""
+
+_ASSUMED = 64
+"""Of a size that is not known: what is left of uneven blocks."""
 
 
 class BlockTransposesOp(Bellrock.Operation, name="block_transposes"):
@@ -60,10 +64,10 @@ def _crossing(op: ir.Operation) -> dict[int, int]:
     if len(op.results) or "reduction" in iterators(op):
         return {}
     maps, output = maps_of(op), len(op.operands) - 1
-    if not maps[output].is_permutation or not _is_static(op.operands[output]):
+    if not maps[output].is_permutation:
         return {}
     along = _contiguous_loop(op, output)
-    sizes = loop_sizes(op)
+    sizes = dict.fromkeys(range(maps[output].n_dims), SHORTEST) | loop_sizes(op)
     if along is None or sizes[along] < SHORTEST:
         return {}
     found: dict[int, int] = {}
@@ -78,22 +82,18 @@ def _crossing(op: ir.Operation) -> dict[int, int]:
     return found if len(set(found.values())) == 1 else {}
 
 
-def _is_static(value: ir.Value) -> bool:
-    return isinstance(value.type, ir.MemRefType) and value.type.has_static_shape
-
-
 def _is_large(value: ir.Value) -> bool:
     kind = ir.MemRefType(value.type)
     size = element_bytes(kind.element_type)
     for n in kind.shape:
-        size *= n
+        size *= _ASSUMED if n == ir.ShapedType.get_dynamic_size() else n
     return size >= SMALLEST_BYTES
 
 
 def _contiguous_loop(op: ir.Operation, operand: int) -> int | None:
     """Return the one loop along which an operand's elements are neighbours."""
     value, access = op.operands[operand], maps_of(op)[operand]
-    if not _is_static(value) or not access.is_projected_permutation:
+    if not isinstance(value.type, ir.MemRefType) or not access.is_projected_permutation:
         return None
     strides = operand_strides(value, access)
     loops = [] if strides is None else [d for d, s in enumerate(strides) if s == 1]
@@ -109,10 +109,13 @@ def _block(op: ir.Operation, crossing: dict[int, int]) -> None:
     width = max(element_bytes(ir.MemRefType(op.operands[i].type).element_type) for i in crossing)
     side = LINE_BYTES // max(width, element_bytes(kind.element_type))
     sizes = [side if loop in (along, other) else 1 for loop in loops]
-    sizes = [min(n, s) for n, s in zip(kind.shape, sizes, strict=True)]
+    whole = [_size(output, d) for d in range(kind.rank)]
+    sizes = [min(n, s) if isinstance(n, int) else s for n, s in zip(whole, sizes, strict=True)]
 
-    def chunk(offsets: list[int | ir.Value], shape: list[int]) -> None:
+    def chunk(offsets: list[Offset], shape: list[Offset]) -> None:
         clone = on_chunk(op, subview(output, offsets, shape), offsets, shape)
+        if not all(isinstance(n, int) for n in shape):
+            return  # the end of an uneven block: read across
         with ir.InsertionPoint(clone):
             for i in crossing:
                 clone.operands[i] = _turned(clone.operands[i], maps_of(op)[i], loops)
@@ -123,7 +126,14 @@ def _block(op: ir.Operation, crossing: dict[int, int]) -> None:
             [ir.AffineMapAttr.get(m) for m in maps], op.context
         )
 
-    each_chunk(kind.shape, sizes, chunk)
+    each_chunk(whole, sizes, chunk)
+
+
+def _size(value: ir.Value, dimension: int) -> Offset:
+    known = ir.MemRefType(value.type).shape[dimension]
+    if known != ir.ShapedType.get_dynamic_size():
+        return known
+    return memref.DimOp(value, constant(dimension)).result
 
 
 def _in_order(access: ir.AffineMap, loops: list[int]) -> ir.AffineMap:
@@ -142,6 +152,9 @@ def _turned(source: ir.Value, access: ir.AffineMap, loops: list[int]) -> ir.Valu
         ir.MemRefType.get([kind.shape[d] for d in order], kind.element_type), [], [],
         alignment=LINE_BYTES,
     ).result  # fmt: skip
+    if transposes_in_registers(source, buffer):
+        transpose_in_registers(source, buffer, order)
+        return buffer
     count = len(own)
     maps = [
         ir.AffineMap.get_identity(count),

@@ -18,30 +18,34 @@ _DYNAMIC = ir.ShapedType.get_dynamic_size()
 
 
 def each_chunk(
-    shape: Sequence[int],
+    shape: Sequence[Offset],
     sizes: Sequence[int],
-    body: Callable[[list[Offset], list[int]], None],
+    body: Callable[[list[Offset], list[Offset]], None],
 ) -> None:
     """Emit loops over the chunks of a shape; what does not divide is a chunk of its own.
 
     Args:
-        shape: of what is cut.
+        shape: of what is cut; a size may be known only when the program runs.
         sizes: of a chunk.
-        body: emits a chunk, given its offsets and its (static) sizes.
+        body: emits a chunk, given its offsets and its sizes, which are static but for what is
+            left of a size that is not (it may be nothing).
     """
     _nest(list(zip(shape, sizes, strict=True)), [], [], body)
 
 
 def _nest(
-    left: list[tuple[int, int]],
+    left: list[tuple[Offset, int]],
     offsets: list[Offset],
-    sizes: list[int],
-    body: Callable[[list[Offset], list[int]], None],
+    sizes: list[Offset],
+    body: Callable[[list[Offset], list[Offset]], None],
 ) -> None:
     if not left:
         body(offsets, sizes)
         return
     (size, chunk), *rest = left
+    if not isinstance(size, int):
+        _nest_dynamic(size, chunk, rest, offsets, sizes, body)
+        return
     whole = size // chunk * chunk
     if whole == chunk:
         _nest(rest, [*offsets, 0], [*sizes, chunk], body)
@@ -54,12 +58,28 @@ def _nest(
         _nest(rest, [*offsets, whole], [*sizes, size - whole], body)
 
 
+def _nest_dynamic(
+    size: ir.Value,
+    chunk: int,
+    rest: list[tuple[Offset, int]],
+    offsets: list[Offset],
+    sizes: list[Offset],
+    body: Callable[[list[Offset], list[Offset]], None],
+) -> None:
+    whole = arith.muli(arith.divui(size, constant(chunk)), constant(chunk))
+    loop = scf.ForOp(constant(0), whole, constant(chunk))
+    with ir.InsertionPoint(loop.body):
+        _nest(rest, [*offsets, loop.induction_variable], [*sizes, chunk], body)
+        scf.YieldOp([])
+    _nest(rest, [*offsets, whole], [*sizes, arith.subi(size, whole)], body)
+
+
 def constant(value: int) -> ir.Value:
     """Make an index."""
     return arith.ConstantOp(ir.IndexType.get(), value).result
 
 
-def subview(source: ir.Value, offsets: Sequence[Offset], sizes: Sequence[int]) -> ir.Value:
+def subview(source: ir.Value, offsets: Sequence[Offset], sizes: Sequence[Offset]) -> ir.Value:
     """Return a unit-stride part of a buffer (the buffer itself, if it is all of it)."""
     kind = ir.MemRefType(source.type)
     if list(sizes) == list(kind.shape):
@@ -71,16 +91,18 @@ def subview(source: ir.Value, offsets: Sequence[Offset], sizes: Sequence[int]) -
         if offset != 0:
             begin = begin + offset * stride if known else unknown
     layout = ir.StridedLayoutAttr.get(begin, strides)
-    static = [o if isinstance(o, int) else _DYNAMIC for o in offsets]
-    dynamic = [o for o in offsets if not isinstance(o, int)]
-    result = ir.MemRefType.get(list(sizes), kind.element_type, layout, kind.memory_space)
+    static, shape = (
+        [v if isinstance(v, int) else _DYNAMIC for v in values] for values in (offsets, sizes)
+    )
+    moving, varying = ([v for v in values if not isinstance(v, int)] for values in (offsets, sizes))
+    result = ir.MemRefType.get(shape, kind.element_type, layout, kind.memory_space)
     return memref.SubViewOp(
-        result, source, dynamic, [], [], static, list(sizes), [1] * len(sizes)
+        result, source, moving, varying, [], static, shape, [1] * len(shape)
     ).result
 
 
 def on_chunk(
-    op: ir.Operation, output: ir.Value, offsets: Sequence[Offset], sizes: Sequence[int]
+    op: ir.Operation, output: ir.Value, offsets: Sequence[Offset], sizes: Sequence[Offset]
 ) -> ir.Operation:
     """Clone an op for one chunk of its result; returns the clone.
 

@@ -1,0 +1,77 @@
+"""Data movement against PyTorch, bit by bit: transposes, concatenations, pads, rolls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import bellrock
+from bellrock.runtime.threads import share_openmp
+
+share_openmp()
+import torch  # noqa: E402  (after OpenMP, as the product does)
+
+F = torch.nn.functional
+
+
+class Model(torch.nn.Module):
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, *x: torch.Tensor) -> Any:
+        return self.function(*x)
+
+
+def check(function: Callable[..., Any], *inputs: torch.Tensor) -> None:
+    with torch.no_grad():
+        program = bellrock.compile(Model(function), inputs, use_cache=False, jobs=1)
+        assert torch.equal(program(*inputs), function(*inputs))
+
+
+def numbers(*shape: int) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(sum(shape)))
+
+
+@pytest.mark.parametrize(
+    "dtype", [torch.float32, torch.float64, torch.bfloat16, torch.int32, torch.int64, torch.int8]
+)
+def test_transposes_of_all_types(dtype: torch.dtype) -> None:
+    check(lambda x: x.t().contiguous(), (numbers(131, 160) * 50).to(dtype))
+
+
+@pytest.mark.parametrize(
+    ("shape", "order"),
+    [
+        ((211, 199), (1, 0)),
+        ((3, 64, 14, 15), (0, 2, 3, 1)),
+        ((3, 14, 15, 64), (0, 3, 1, 2)),
+        ((37, 41, 43), (2, 1, 0)),
+        ((37, 41, 43), (1, 2, 0)),
+        ((1, 32, 1, 997), (3, 2, 1, 0)),
+        ((2, 3, 4, 5, 64), (4, 0, 2, 1, 3)),
+    ],
+)
+def test_orders(shape: tuple[int, ...], order: tuple[int, ...]) -> None:
+    check(lambda x: x.permute(order).contiguous(), numbers(*shape))
+    check(lambda x: x.permute(order) * 2 + 1, numbers(*shape))
+
+
+def test_concatenations() -> None:
+    x, y, z = numbers(5, 7, 33), numbers(5, 4, 33), numbers(5, 1, 33)
+    check(lambda x, y, z: torch.cat((x, y, z), 1), x, y, z)
+    check(lambda x, y: torch.stack((x, y, x), -1), x, x + 1)
+    check(lambda x, y: torch.cat((x.relu(), y.transpose(0, 1)), 0), numbers(9, 40), numbers(40, 3))
+    check(lambda x, y: torch.cat((x[:, ::2], y[:, 1:3], x[:, 3:]), 1), x, y)
+    # One tensor is in two places, and is read again.
+    check(lambda x, y: torch.cat((x + y, x + y), 0) * 2, x, x)
+
+
+def test_pads_and_rolls() -> None:
+    x = numbers(3, 17, 40)
+    check(lambda x: F.pad(x, (3, 2, 1, 0), value=0.5), x)
+    check(lambda x: torch.roll(x, (5, -3), (1, 2)), x)
+    check(lambda x: torch.roll(x.permute(0, 2, 1), (1, 2), (1, 2)).contiguous(), x)
+    check(lambda x: torch.slice_scatter(x, x[:, :3] * 2, 1, 4, 7), x)
