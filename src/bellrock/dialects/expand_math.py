@@ -20,7 +20,7 @@ from torch_mlir.dialects import arith, ext, transform
 
 from bellrock.dialects.extension import Bellrock, attach_in_place
 from bellrock.dialects.vector_math import EXPANSIONS
-from bellrock.dialects.vector_math.exponentials import exp2
+from bellrock.dialects.vector_math.exponentials import exp2, scaling_by_instruction
 from bellrock.dialects.vector_math.number import Number
 from bellrock.dialects.vector_math.powers import LARGEST_PRODUCT, power, whole_power
 
@@ -31,14 +31,16 @@ class ExpandMathOp(Bellrock.Operation, name="expand_math"):
     """Expand every function below the handle's ops that `EXPANSIONS` covers."""
 
     target: ext.Operand[transform.AnyOpType]
+    scales: ir.IntegerAttr
+    """Whether the processor multiplies vectors by powers of two in one instruction."""
 
     @classmethod
     def attach(cls, context: ir.Context) -> None:
         """Attach the interfaces in one context."""
-        attach_in_place(cls, _expand_all, context)
+        attach_in_place(cls, _expand_all, context, options=("scales",))
 
 
-def _expand_all(root: ir.Operation) -> None:
+def _expand_all(root: ir.Operation, *, scales: int) -> None:
     found: list[ir.Operation] = []
 
     def visit(op: ir.Operation) -> ir.WalkResult:
@@ -47,10 +49,11 @@ def _expand_all(root: ir.Operation) -> None:
         return ir.WalkResult.ADVANCE
 
     root.walk(visit)
-    for op in found:
-        if _is_covered(op):
-            with ir.InsertionPoint(op), op.location:
-                _expand(op)
+    with scaling_by_instruction(available=bool(scales)):
+        for op in found:
+            if _is_covered(op):
+                with ir.InsertionPoint(op), op.location:
+                    _expand(op)
 
 
 def _is_covered(op: ir.Operation) -> bool:

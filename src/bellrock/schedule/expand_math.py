@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 
-def sequence() -> str:
-    """Return the body of the sequence."""
-    return """
-    "bellrock.expand_math"(%module) : (!transform.any_op) -> ()
+def sequence(scales: bool = False) -> str:
+    """Return the body of the sequence.
+
+    Args:
+        scales: whether the processor multiplies vectors by powers of two in one instruction.
+    """
+    return f"""
+    "bellrock.expand_math"(%module) {{scales = {int(scales)} : i64}} : (!transform.any_op) -> ()
     """

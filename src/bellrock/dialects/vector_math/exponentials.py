@@ -10,6 +10,12 @@ above 2**127 come out right. NaN passes through every step.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from torch_mlir import ir
+
 from bellrock.dialects.vector_math import coefficients as c
 from bellrock.dialects.vector_math.number import Number, choose, fma, polynomial
 
@@ -26,6 +32,17 @@ EXPM1_LOW = -18.0
 TANH_SPLIT, TANH_HIGH = 0.625, 10.0
 """Up to the first a polynomial is more exact; from 9.02 on tanh rounds to 1."""
 SINH_SPLIT, SINH_HIGH = 1.0, 90.0
+_BY_INSTRUCTION: ContextVar[bool] = ContextVar("scales by an instruction", default=False)
+
+
+@contextmanager
+def scaling_by_instruction(*, available: bool) -> Iterator[None]:
+    """Within it, products with powers of two are one op, if the processor has one for vectors."""
+    token = _BY_INSTRUCTION.set(available)
+    try:
+        yield
+    finally:
+        _BY_INSTRUCTION.reset(token)
 
 
 def reduced(x: Number) -> tuple[Number, Number]:
@@ -43,6 +60,9 @@ def power_of_two(k: Number) -> Number:
 
 def scaled(y: Number, k: Number) -> Number:
     """Return y 2**k for k from -252 to 254, rounded once."""
+    if _BY_INSTRUCTION.get():
+        values = [y.value, k.value]
+        return Number(ir.Operation.create("llvm.intr.ldexp", [y.value.type], values).result)
     half = k >> 1
     return y * power_of_two(half) * power_of_two(k - half)
 
