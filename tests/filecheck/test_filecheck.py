@@ -1,6 +1,7 @@
 """Runs every `.mlir` below this folder through the schedules of its first line.
 
 // SCHEDULES: fill-splats, generalize      transform, then match the CHECK lines
+// SCHEDULES: expand-math(scales=1)        the same with an option, a whole number
 // REJECT: tile-kernels                    the first must fail; CHECK lines match the message
 """
 
@@ -29,11 +30,18 @@ def transformed(text: str, names: str) -> str:
     with context, ir.Location.unknown(context):
         module = ir.Module.parse(text)
         for name in names.split(","):
-            schedule = ir.Module.parse(schedule_text(name.strip(), {}))
+            schedule = ir.Module.parse(schedule_text(*called(name.strip())))
             sequence = schedule.body.operations[0].operation
             interpreter.apply_named_sequence(module.operation, sequence, schedule)
         assert module.operation.verify()
         return str(module)
+
+
+def called(text: str) -> tuple[str, dict[str, object]]:
+    """Return the name and the options of a schedule as the first line has it."""
+    name, _, given = text.removesuffix(")").partition("(")
+    pairs = (pair.split("=") for pair in given.split() if pair)
+    return name, {key: int(value) for key, value in pairs}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.relative_to(HERE).as_posix())

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 
-def sequence(scales: bool = False) -> str:
+def sequence(scales: int = 0) -> str:
     """Return the body of the sequence.
 
     Args:
-        scales: whether the processor multiplies vectors by powers of two in one instruction.
+        scales: 1 if the processor multiplies vectors by powers of two in one instruction.
     """
     return f"""
-    "bellrock.expand_math"(%module) {{scales = {int(scales)} : i64}} : (!transform.any_op) -> ()
+    "bellrock.expand_math"(%module) {{scales = {scales} : i64}} : (!transform.any_op) -> ()
     """

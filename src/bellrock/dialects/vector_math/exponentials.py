@@ -37,7 +37,11 @@ _BY_INSTRUCTION: ContextVar[bool] = ContextVar("scales by an instruction", defau
 
 @contextmanager
 def scaling_by_instruction(*, available: bool) -> Iterator[None]:
-    """Within it, products with powers of two are one op, if the processor has one for vectors."""
+    """Within it, products with powers of two are one op, which LLVM's vectoriser knows.
+
+    Args:
+        available: whether the processor has it for vectors; LLVM calls the C library if not.
+    """
     token = _BY_INSTRUCTION.set(available)
     try:
         yield
@@ -60,9 +64,10 @@ def power_of_two(k: Number) -> Number:
 
 def scaled(y: Number, k: Number) -> Number:
     """Return y 2**k for k from -252 to 254, rounded once."""
-    if _BY_INSTRUCTION.get():
-        values = [y.value, k.value]
-        return Number(ir.Operation.create("llvm.intr.ldexp", [y.value.type], values).result)
+    kind = y.value.type
+    if _BY_INSTRUCTION.get() and not isinstance(kind, ir.VectorType):  # the op takes scalars
+        made = ir.Operation.create("llvm.intr.ldexp", [kind], [y.value, k.value])
+        return Number(made.result)
     half = k >> 1
     return y * power_of_two(half) * power_of_two(k - half)
 
