@@ -7,6 +7,7 @@ transform and memory-effect interfaces.
 
 from __future__ import annotations
 
+import importlib
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,6 +20,43 @@ _LOCK = threading.Lock()
 
 
 NAMESPACE = "bellrock"
+OP_FILES = (
+    "alias_scopes",
+    "attention.lowering",
+    "block_contraction",
+    "block_results",
+    "block_transposes",
+    "choice",
+    "clamp_gathers",
+    "collapse_loops",
+    "convolution.direct",
+    "convolution.filter_transform",
+    "convolution.winograd",
+    "destinations",
+    "drop_empty",
+    "expand_math",
+    "fold_movement",
+    "hoist_invariants",
+    "inline_producers",
+    "kernel_loops",
+    "loop_barriers",
+    "outline_kernels",
+    "plan_memory",
+    "pooling.lowering",
+    "preparation",
+    "raise_reshapes",
+    "reduce_as_made",
+    "sequential_loops",
+    "share_concats",
+    "share_positions",
+    "split_extrema",
+    "split_products",
+    "split_reductions",
+    "thread_buffers",
+    "tile_rows",
+    "trim_windows",
+)
+"""Modules of this room that define ops, in `OPS`."""
 
 
 class Bellrock(ext.Dialect, name=NAMESPACE):
@@ -88,77 +126,8 @@ def attach_in_place(
 
 def op_classes() -> Sequence[Any]:
     """Return every op class of the dialect; importing them here keeps loading lazy."""
-    from bellrock.dialects import (
-        alias_scopes,
-        block_contraction,
-        block_results,
-        block_transposes,
-        choice,
-        clamp_gathers,
-        collapse_loops,
-        destinations,
-        drop_empty,
-        expand_math,
-        fold_movement,
-        hoist_invariants,
-        inline_producers,
-        kernel_loops,
-        loop_barriers,
-        outline_kernels,
-        plan_memory,
-        preparation,
-        raise_reshapes,
-        reduce_as_made,
-        sequential_loops,
-        share_concats,
-        share_positions,
-        split_extrema,
-        split_products,
-        split_reductions,
-        thread_buffers,
-        tile_rows,
-        trim_windows,
-    )
-    from bellrock.dialects.attention import lowering as attention
-    from bellrock.dialects.convolution import direct, filter_transform, winograd
-    from bellrock.dialects.pooling import lowering as pooling
-
-    return (
-        *choice.OPS,
-        *clamp_gathers.OPS,
-        *collapse_loops.OPS,
-        *alias_scopes.OPS,
-        *attention.OPS,
-        *block_contraction.OPS,
-        *block_transposes.OPS,
-        *block_results.OPS,
-        *destinations.OPS,
-        *drop_empty.OPS,
-        *expand_math.OPS,
-        *direct.OPS,
-        *filter_transform.OPS,
-        *winograd.OPS,
-        *fold_movement.OPS,
-        *hoist_invariants.OPS,
-        *inline_producers.OPS,
-        *kernel_loops.OPS,
-        *loop_barriers.OPS,
-        *outline_kernels.OPS,
-        *plan_memory.OPS,
-        *pooling.OPS,
-        *preparation.OPS,
-        *raise_reshapes.OPS,
-        *reduce_as_made.OPS,
-        *sequential_loops.OPS,
-        *share_concats.OPS,
-        *share_positions.OPS,
-        *split_reductions.OPS,
-        *split_extrema.OPS,
-        *split_products.OPS,
-        *thread_buffers.OPS,
-        *tile_rows.OPS,
-        *trim_windows.OPS,
-    )
+    files = (importlib.import_module(f"bellrock.dialects.{name}") for name in OP_FILES)
+    return tuple(op for file in files for op in file.OPS)
 
 
 def is_loaded(context: ir.Context) -> bool:
