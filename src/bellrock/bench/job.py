@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bellrock.bench.allocator import keep_freed_memory
 from bellrock.bench.ending import BASELINE_STEP, looks_like_memory
 from bellrock.bench.findings import (
     error_info,
@@ -229,8 +228,6 @@ class _Job:
             memory = memory_info(compiled, subject.model, subject.inputs)
             self._learn(memory=memory)
             self._warn(*memory_warnings(memory))
-            if self.request.allocator == "recycling":
-                keep_freed_memory()
             cache_dir = self.request.cache_dir or default_folder()
             facts = subject.target.measured_facts(cache_dir=cache_dir)
             self._learn(target=target_info(self.request.target, facts))

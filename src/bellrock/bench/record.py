@@ -263,8 +263,6 @@ class Record(_Part):
     status: Status
     failure: FailureInfo | None = None
     check_only: bool = False
-    allocator: Literal["system", "recycling"] = "system"
-    """The C library's, when timed: as it is, or told to keep what is freed."""
     import_seconds: dict[str, float] = {}
     stages: tuple[StageTime, ...] = ()
     compile_seconds: float | None = None

@@ -38,7 +38,6 @@ class Request(BaseModel):
     check_only: bool = False
     mutants: bool = False
     mode: Literal["hot", "cold"] = "hot"
-    allocator: Literal["system", "recycling"] = "system"
     threads: int
     min_runs: int = 15
     time_limit_seconds: float = 600.0
@@ -52,7 +51,7 @@ class Request(BaseModel):
         return Record(
             problem=self.problem, target=TargetInfo(name=self.target), dtype=self.dtype,
             seed=self.seed, threads=self.threads, status=status, failure=failure,
-            check_only=self.check_only, allocator=self.allocator,
+            check_only=self.check_only,
         )  # fmt: skip
 
 

@@ -53,8 +53,6 @@ class Options:
     check_only: bool = False
     mutants: bool = False
     mode: Literal["hot", "cold"] = "hot"
-    allocator: Literal["system", "recycling"] = "system"
-    """As it is, or told to keep what is freed."""
     threads: int | None = None
     """None: all cores, shared among the jobs."""
     jobs: int = 1
@@ -219,7 +217,7 @@ def _request(entry: SuiteEntry, options: Options) -> Request:
         seed=options.seed, pipeline=options.pipeline, lock=options.lock,
         against=() if options.check_only else options.against,
         check_only=options.check_only, mutants=options.mutants, mode=options.mode,
-        allocator=options.allocator, tolerance=entry.tolerance, threads=_threads(options),
+        tolerance=entry.tolerance, threads=_threads(options),
         min_runs=options.min_runs, time_limit_seconds=options.time_limit_seconds,
         neighbours=options.jobs - 1,
         cache_dir=options.cache_dir, use_cache=options.use_cache,

@@ -57,9 +57,6 @@ _HOW = (
                  help="Baselines, separated by commas; 'none' for none."),
     click.option("--mode", type=click.Choice(["hot", "cold"]), default="hot", show_default=True,
                  help="Time with the same buffers again, or with flushed caches."),
-    click.option("--allocator", type=click.Choice(["system", "recycling"]), default="system",
-                 show_default=True, help="The C library's, of which PyTorch's results are: as it "
-                 "is, or told to keep what was freed, without new page faults."),
     click.option("--threads", type=click.IntRange(min=1), metavar="N",
                  help="Threads of each problem, ours and the baselines'  [default: all cores]"),
     click.option("--min-runs", type=click.IntRange(min=2), default=15, show_default=True,
@@ -114,7 +111,6 @@ def command(
     only: str | None, sample: int | None, seed: int, kernelbench: Path | None,
     pipeline: str | None, lock: Path | None, cache_dir: Path | None, no_cache: bool,
     check_only: bool, mutants: bool, against: tuple[str, ...], mode: Literal["hot", "cold"],
-    allocator: Literal["system", "recycling"],
     threads: int | None, min_runs: int, jobs: int, time_limit: float, memory_limit: int | None,
     json_path: Path | None, resume: bool, retry_failed: bool, html: Path | None, csv: Path | None,
     markdown: Path | None, write_lock: Path | None, fail_below: float | None,
@@ -132,7 +128,7 @@ def command(
         target=target, dtype=dtype, seed=seed, against=against,
         overrides=parse_overrides(overrides), pipeline=pipeline, lock=lock,
         cache_dir=cache_dir, use_cache=not no_cache,
-        check_only=check_only, mutants=mutants, mode=mode, allocator=allocator,
+        check_only=check_only, mutants=mutants, mode=mode,
         threads=threads, jobs=jobs, min_runs=min_runs, time_limit_seconds=time_limit,
         memory_limit_bytes=memory_limit, retry_failed=retry_failed,
     )  # fmt: skip

@@ -131,8 +131,6 @@ def _notes(before: Record, after: Record) -> tuple[str, ...]:
         notes.append("the problem file differs")
     if before.threads != after.threads:
         notes.append(f"threads {before.threads} -> {after.threads}")
-    if before.time and after.time and before.allocator != after.allocator:
-        notes.append(f"allocator {before.allocator} -> {after.allocator}")
     old, new = before.machine, after.machine
     if old and new and (old.cpu, old.host_hash) != (new.cpu, new.host_hash):
         notes.append("another machine")

@@ -108,7 +108,6 @@ def _setting(records: Sequence[Record]) -> tuple[tuple[str, str], ...]:
         ("processor", _all(machines)),
         ("threads", _all(str(r.threads) for r in records if r.threads)),
         ("mode", _all(r.time.mode for r in records if r.time)),
-        ("allocator", _all(r.allocator for r in records if r.time)),
     ]
     if machine is not None:
         rows += [

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 
@@ -56,24 +51,3 @@ def test_what_is_fused_is_never_alive() -> None:
 @pytest.mark.parametrize(("ours", "warned"), [(109, 0), (111, 1)])
 def test_ten_per_cent_more_are_a_warning(ours: int, warned: int) -> None:
     assert len(memory_warnings(MemoryInfo(ours_bytes=ours, eager_bytes=100))) == warned
-
-
-@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="needs glibc's mallopt")
-def test_kept_memory_has_no_new_page_faults(tmp_path: Path) -> None:
-    program = """
-import resource, torch
-from bellrock.bench.allocator import keep_freed_memory
-def faults():
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    torch.ones(1 << 24)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-faults(); mapped = faults()
-keep_freed_memory()
-faults(); kept = faults()
-print(mapped, kept)
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120
-    )
-    mapped, kept = map(int, done.stdout.split())
-    assert kept < mapped / 10
