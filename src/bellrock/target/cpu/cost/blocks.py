@@ -18,7 +18,7 @@ from bellrock.target.cpu.cost.machine import Machine
 from bellrock.target.cpu.cost.terms import ceil_div, predicted
 from bellrock.target.cpu.params import BlockKnobs
 
-VECTOR_CYCLES = 1.5
+VECTOR_CYCLES = 2.5
 """Of one vector of iterations that add to memory, besides its operations."""
 SCALAR_CYCLES = 2.0
 """Of one iteration by itself."""

@@ -40,8 +40,8 @@ CONFLICTS = 0.1
 """Of loads, or of multiply-adds, whichever are fewer, that delay the others."""
 SPARE_REGISTERS = 2
 """Beside sums and operands, for loads of the next tap."""
-SPILL_CYCLES = 3.5
-"""Of a term, for each register that is missing."""
+SPILL_CYCLES = 0.25
+"""Of a term, for each register that is missing and each scalar that is broadcast."""
 
 
 def predict_direct_convolution(
@@ -130,7 +130,7 @@ def _step(panel: int, vectors: int, terms: int, taps: int, machine: Machine) -> 
     loads = panel + 2 * vectors
     step = (max(sums, loads, waits) + CONFLICTS * min(sums, loads)) / FMAS_PER_CYCLE
     taken = sums + (vectors + 1 if vectors > 1 else 1) + (SPARE_REGISTERS if taps > 1 else 0)
-    return step + SPILL_CYCLES * max(0, taken - machine.registers)
+    return step + SPILL_CYCLES * panel * max(0, taken - machine.registers)
 
 
 def _again(machine: Machine, moved_bytes: float, kept_bytes: float) -> float:

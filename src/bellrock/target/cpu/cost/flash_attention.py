@@ -21,6 +21,8 @@ from bellrock.target.cpu.flash_attention import FlashAttentionKnobs
 TILE_START_CYCLES = 16
 SCORE_CYCLES = 14.0
 """Of one vector of scores: maximum, exponential, total."""
+EXPOSED = 0.15
+"""Of a block's own buffers that arithmetic does not hide: they are read in order."""
 TRANSPOSE_CYCLES = 20.0
 """Of one vector that is gathered or scattered."""
 
@@ -71,4 +73,4 @@ def _scores(
     reads = keys * width_bytes * (
         ceil_div(features, knobs.rows) + depth * ceil_div(knobs.keys, knobs.rows) / knobs.keys
     )  # fmt: skip
-    return 0.35 * machine.cycles(reads, level)
+    return EXPOSED * machine.cycles(reads, level)

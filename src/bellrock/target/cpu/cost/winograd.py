@@ -85,8 +85,8 @@ def _block(block: TiledBlock, machine: Machine) -> dict[str, float]:
         * problem.in_channels
         * planes
         * (ceil_div(halo.pitch, lanes) * PACK_CYCLES + ROW_CYCLES),
-        "filter traffic": _far(machine, filter_bytes, 1),
-        "tile traffic": _far(machine, image_bytes, ceil_div(channels, block.group)),
+        "filter traffic": _filter(machine, filter_bytes),
+        "tile traffic": _again(machine, image_bytes, ceil_div(channels, block.group)),
         "results": channels
         * block.images
         * halo.rows
@@ -95,10 +95,14 @@ def _block(block: TiledBlock, machine: Machine) -> dict[str, float]:
     }
 
 
-def _far(machine: Machine, size_bytes: int, times: int) -> float:
-    """Return what reading a buffer so many times costs, beyond what arithmetic hides."""
-    level = machine.kept(size_bytes)
-    if level == "L1d":
-        return 0.0
-    hidden = EXPOSED if level == "L2" else UNFOLLOWED
-    return hidden * times * machine.cycles(size_bytes, level)
+def _again(machine: Machine, size_bytes: int, times: int) -> float:
+    """Return what reading a block's tiles so many times costs, beyond what arithmetic hides."""
+    level = machine.level(size_bytes)
+    return 0.0 if level == "L1d" else EXPOSED * times * machine.cycles(size_bytes, level)
+
+
+def _filter(machine: Machine, size_bytes: int) -> float:
+    """Return what reading the filter costs: from beyond L2, each block waits for it."""
+    level = machine.level(size_bytes)
+    hidden = EXPOSED if level in ("L1d", "L2") else UNFOLLOWED
+    return 0.0 if level == "L1d" else hidden * machine.cycles(size_bytes, level)

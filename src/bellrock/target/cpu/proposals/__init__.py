@@ -30,14 +30,18 @@ Propose = Callable[[Motif, Knobs, Facts], Iterator[Knobs]]
 """(motif, the target's default, facts) -> proposals of one class."""
 
 
+RECORDED = (MotifKind.CONTRACTION, MotifKind.CONVOLUTION, MotifKind.ATTENTION)
+"""Kinds whose generic path was measured beside others."""
+
+
 def _propose_blocks(motif: Motif, default: Knobs, facts: Facts) -> Iterator[Knobs]:
     """Yield the rule's blocks: what the generic path takes is not tuned, but compared.
 
-    Not for a reduction: as `rows`, it is computed with what is around it, of which a
-    prediction of the reduction alone knows nothing.
+    Only where recorded tables hold its prediction against others, or where nothing else takes the
+    motif. A reduction is computed with what is around it, of which its own time says nothing.
     """
     blocks = default_blocks(motif, facts)
-    if blocks is not None and motif.kind is not MotifKind.REDUCTION:
+    if blocks is not None and (motif.kind in RECORDED or isinstance(default, BlockKnobs)):
         yield blocks
 
 
