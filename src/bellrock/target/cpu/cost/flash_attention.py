@@ -15,7 +15,7 @@ from bellrock.params.cost import Prediction
 from bellrock.payload.motifs.base import Motif
 from bellrock.target.cpu.cost.machine import FMAS_PER_CYCLE, Machine
 from bellrock.target.cpu.cost.panels import LATENCY
-from bellrock.target.cpu.cost.terms import ceil_div, predicted
+from bellrock.target.cpu.cost.terms import ceil_div, predicted, units
 from bellrock.target.cpu.flash_attention import FlashAttentionKnobs
 
 TILE_START_CYCLES = 16
@@ -45,14 +45,14 @@ def predict_flash_attention(
     sums = knobs.rows * knobs.vectors
     step = max(sums, knobs.rows + knobs.vectors, LATENCY * FMAS_PER_CYCLE) / FMAS_PER_CYCLE
     step += 1.5 * max(0, sums + knobs.vectors + 1 - machine.registers)
-    score_tiles = ceil_div(knobs.keys, knobs.rows) * (keys / knobs.keys)
+    score_tiles = units(keys, knobs.keys, knobs.rows) * key_blocks
     sum_tiles = ceil_div(features, knobs.rows) * key_blocks
     moved = 4.0 * keys * (depth + features)
     busy = machine.busy(blocks) if knobs.parallel else 1
     level = machine.level(moved)
     traffic = 0.0 if level == "L1d" else machine.cycles(moved, level, busy=busy)
     cycles = {
-        "multiply": score_tiles * depth * step + sum_tiles * min(keys, knobs.keys) * step,
+        "multiply": score_tiles * depth * step + ceil_div(features, knobs.rows) * keys * step,
         "tiles": (score_tiles + sum_tiles) * (TILE_START_CYCLES + 1.5 * sums),
         "softmax": keys * knobs.vectors * SCORE_CYCLES
         + key_blocks * knobs.vectors * 2 * SCORE_CYCLES,
