@@ -62,6 +62,13 @@ def minimum(a: Index, b: Index) -> Index:
     return arith.minsi(as_value(a), as_value(b))
 
 
+def maximum(a: Index, b: Index) -> Index:
+    """Return the larger of two indices (signed)."""
+    if isinstance(a, int) and isinstance(b, int):
+        return max(a, b)
+    return arith.maxsi(as_value(a), as_value(b))
+
+
 def extent(total: int, block: int, at: Index) -> Index:
     """Return the size of a block of a loop: the last one may be smaller.
 

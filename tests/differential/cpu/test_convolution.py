@@ -98,6 +98,8 @@ def check(
         (nn.Conv2d(8, 24, 1, padding=1), (2, 8, 14, 15)),
         (nn.Conv1d(8, 23, 5, dilation=3, padding=6), (3, 8, 1200)),
         (nn.Conv3d(8, 8, 3, groups=4, padding=(2, 0, 1), stride=2), (2, 8, 7, 14, 15)),
+        (nn.Conv3d(8, 8, (4, 5, 7), padding=(3, 4, 6), stride=(3, 1, 1)), (2, 8, 2, 9, 15)),
+        (nn.Conv3d(4, 8, (1, 3, 7), padding=(2, 0, 1)), (1, 4, 3, 9, 15)),
     ],
     ids=str,
 )

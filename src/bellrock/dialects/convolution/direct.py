@@ -27,7 +27,7 @@ from bellrock.dialects.convolution.epilogue import Epilogue
 from bellrock.dialects.convolution.flattening import flatten
 from bellrock.dialects.convolution.geometry import Halo, phase_taps
 from bellrock.dialects.convolution.operands import address
-from bellrock.dialects.convolution.packing import Block, Packing, padding_of
+from bellrock.dialects.convolution.packing import Block, Packing, has_zeros_around, padding_of
 from bellrock.dialects.convolution.reading import ConvolutionKernel, read_kernel
 from bellrock.dialects.convolution.replacing import leave_to_blocks, read_sizes, replace
 from bellrock.dialects.convolution.results import Panel, Results
@@ -215,7 +215,20 @@ class _Lowering:
             of_column = code.add(code.scaled(phase, spread), column_phase)
             into = code.scaled(column_phase, self.panel * tile.sums_pitch)
             with code.loop(0, code.ceil_quotient(pixels, self.tile_pixels)) as step:
-                tile.emit(weights, code.scaled(step, self.tile_pixels), of_column, into)
+                pixel = code.scaled(step, self.tile_pixels)
+                tile.emit(weights, pixel, of_column, into, self._depths(block))
+
+    def _depths(self, block: Block) -> tuple[Index, Index] | None:
+        """Return which taps of the leading axis do not meet zeros alone; None: unknown."""
+        kernel = self.kernel
+        if len(kernel.leading) != 1 or not has_zeros_around(kernel):
+            return None
+        axis = kernel.leading[0].axis
+        if axis.spread > 1 or axis.dilation > 1 or not axis.padded:
+            return None
+        first = code.add(code.scaled(block.leading[0], axis.stride), -axis.low)
+        low = code.maximum(code.subtract(0, first), 0)
+        return low, code.minimum(code.subtract(axis.size, first), axis.kernel)
 
     def _tile_and_results(self, packed: ir.Value, filters: Filter) -> tuple[Tile, Results]:
         """Return what sums a tile and what writes the results, with the sums' buffer."""

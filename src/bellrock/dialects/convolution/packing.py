@@ -204,6 +204,15 @@ def padding_of(kernel: ConvolutionKernel, lanes: int, element: ir.Type) -> ir.Va
     return code.splat(lanes, element, constant.attributes["value"])
 
 
+def has_zeros_around(kernel: ConvolutionKernel) -> bool:
+    """Whether the image has a pad of zeros."""
+    constant = None if kernel.padding is None else owner_of(kernel.padding)
+    if constant is None or constant.name != "arith.constant":
+        return False
+    value = constant.attributes["value"]
+    return isinstance(value, ir.FloatAttr) and value.value == 0.0
+
+
 def _both(a: ir.Value | None, b: ir.Value | None) -> ir.Value | None:
     """Return whether both conditions hold; None is always true."""
     if a is None or b is None:

@@ -44,7 +44,14 @@ class Tile:
     out_channel_step: int
     """Of the filter, in elements."""
 
-    def emit(self, weights_at: Index, pixel: Index, phase: Index, into: Index) -> None:
+    def emit(
+        self,
+        weights_at: Index,
+        pixel: Index,
+        phase: Index,
+        into: Index,
+        depths: tuple[Index, Index] | None = None,
+    ) -> None:
         """Emit a tile: sum over channels and taps, then store.
 
         Args:
@@ -52,11 +59,12 @@ class Tile:
             pixel: the tile's first pixel.
             phase: of a transposed convolution: which of the taps.
             into: start of the tile's part of the buffer of sums.
+            depths: the taps of the leading axes that meet the image, if it is known.
         """
         zero = code.zeros(self.halo.lanes, self._element())
         start = [zero] * (self.channels * self.vectors)
         if self.phases is None:
-            sums = self._over_channels(weights_at, pixel, start)
+            sums = self._over_channels(weights_at, pixel, start, depths)
         else:
             sums = self._over_phase(self.phases, weights_at, pixel, phase, start)
         for number, value in enumerate(sums):
@@ -105,13 +113,20 @@ class Tile:
         return code.carried_range(low, high, sums, over_taps)
 
     def _over_channels(
-        self, weights_at: Index, pixel: Index, sums: Sequence[ir.Value]
+        self,
+        weights_at: Index,
+        pixel: Index,
+        sums: Sequence[ir.Value],
+        depths: tuple[Index, Index] | None,
     ) -> Sequence[ir.Value]:
         per_tap = self.channels * self.vectors
         largest = max(1, LARGEST_UNROLLED // per_tap)
         blocks = cut_taps(self.halo.taps(), list(self.tap_weights), largest)
         count = self.halo.in_channels
         unrolled = 1
+        each_depth, rest = divmod(len(blocks.starts), self.halo.depths)
+        low, high = (0, 0) if depths is None else (code.scaled(d, each_depth) for d in depths)
+        limits = None if depths is None or rest else (low, high)
         if len(blocks.starts) == 1:
             limit = max(1, largest // len(blocks.offsets))
             unrolled = max(d for d in range(1, min(count, limit) + 1) if count % d == 0)
@@ -121,13 +136,18 @@ class Tile:
                 each = code.add(channel, i)
                 image = code.add(pixel, code.scaled(each, self.halo.channel))
                 weights = code.add(weights_at, code.scaled(each, self.in_channel_step))
-                carried = self._over_blocks(blocks, image, weights, carried)
+                carried = self._over_blocks(blocks, image, weights, carried, limits)
             return carried
 
         return code.carried_loop(count, unrolled, sums, body)
 
     def _over_blocks(
-        self, blocks: TapBlocks, image: Index, weights: Index, sums: Sequence[ir.Value]
+        self,
+        blocks: TapBlocks,
+        image: Index,
+        weights: Index,
+        sums: Sequence[ir.Value],
+        limits: tuple[Index, Index] | None,
     ) -> Sequence[ir.Value]:
         step = blocks.step or (0, 0)
         tables = None
@@ -145,6 +165,8 @@ class Tile:
                 blocks, code.add(image, parts[0]), code.add(weights, parts[1]), carried
             )
 
+        if limits is not None:
+            return code.carried_range(*limits, sums, body)
         return code.carried_loop(len(blocks.starts), 1, sums, body)
 
     def _block(
