@@ -30,7 +30,7 @@ Propose = Callable[[Motif, Knobs, Facts], Iterator[Knobs]]
 """(motif, the target's default, facts) -> proposals of one class."""
 
 
-RECORDED = (MotifKind.CONTRACTION, MotifKind.CONVOLUTION, MotifKind.ATTENTION)
+RECORDED = (MotifKind.CONTRACTION, MotifKind.CONVOLUTION)
 """Kinds whose generic path was measured beside others."""
 
 
@@ -38,7 +38,8 @@ def _propose_blocks(motif: Motif, default: Knobs, facts: Facts) -> Iterator[Knob
     """Yield the rule's blocks: what the generic path takes is not tuned, but compared.
 
     Only where recorded tables hold its prediction against others, or where nothing else takes the
-    motif. A reduction is computed with what is around it, of which its own time says nothing.
+    motif. A reduction and an attention are computed with what is around them, of which
+    their own time says nothing.
     """
     blocks = default_blocks(motif, facts)
     if blocks is not None and (motif.kind in RECORDED or isinstance(default, BlockKnobs)):
