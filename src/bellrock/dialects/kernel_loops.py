@@ -2,7 +2,8 @@
 
 `place_tiles`: the anchor's choice counts its own loops; what is tiled is the kernel's root
 (the last fused op). Sets `bellrock.tile` on the root, in the root's loops.
-`order_loops`: permute the loops of generics as `bellrock.order` says, or, where it says
+`order_loops`: merge loops over neighbouring dimensions (`merge_loops`), and permute
+the loops of generics as `bellrock.order` says, or, where it says
 nothing, so that the innermost runs along memory (see `loop_order`); upstream's
 `structured.interchange` takes the order from the schedule's text only, not as a parameter.
 `relax_reductions`: allow the combiner of a reduction to be reassociated (its error stays
@@ -20,6 +21,7 @@ from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
 from bellrock.dialects.fold_movement import maps_of
 from bellrock.dialects.grouping import init_index, is_tensor
 from bellrock.dialects.loop_order import order_along_memory
+from bellrock.dialects.merge_loops import merge_loops
 from bellrock.dialects.outlining import CHOICE, KERNEL, anchor_of
 from bellrock.dialects.varying import varying_values
 
@@ -119,6 +121,10 @@ def _fused_consumer(op: ir.Operation) -> ir.Operation | None:
 
 
 def _order_all(root: ir.Operation) -> None:
+    for name in ("linalg.copy", "linalg.generic"):
+        for op in ops_named(root, name):
+            if ORDER not in op.attributes or not list(op.attributes[ORDER]):
+                merge_loops(op)
     for op in ops_named(root, "linalg.generic"):
         order: list[int] = []
         if ORDER in op.attributes:

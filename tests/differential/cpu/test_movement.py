@@ -75,3 +75,11 @@ def test_pads_and_rolls() -> None:
     check(lambda x: torch.roll(x, (5, -3), (1, 2)), x)
     check(lambda x: torch.roll(x.permute(0, 2, 1), (1, 2), (1, 2)).contiguous(), x)
     check(lambda x: torch.slice_scatter(x, x[:, :3] * 2, 1, 4, 7), x)
+
+
+def test_no_copy_counts_as_scalar() -> None:
+    x, y = numbers(2, 64, 7, 7), numbers(2, 32, 7, 7)
+    model = Model(lambda x, y: torch.cat((x, y), 1))
+    program = bellrock.compile(model, (x, y), use_cache=False, jobs=1)
+    assert program.compiled.kernels
+    assert all(kernel.vectorised for kernel in program.compiled.kernels)

@@ -15,3 +15,13 @@ func.func @product(%a: memref<32x64xf32>, %b: memref<64x128xf32>, %c: memref<32x
   }
   return
 }
+
+// Images of 7 x 7 that lie without gaps on both sides are one loop.
+// CHECK-LABEL: func.func @merged
+// CHECK: %[[X:.*]] = memref.reinterpret_cast {{.*}} sizes: [4, 49]
+// CHECK: %[[Y:.*]] = memref.reinterpret_cast {{.*}} offset: [49], sizes: [4, 49], strides: [98, 1]
+// CHECK: linalg.copy ins(%[[X]] : memref<4x49xf32, strided<[50, 1]>>) outs(%[[Y]] : memref<4x49xf32, strided<[98, 1], offset: 49>>)
+func.func @merged(%x: memref<4x7x7xf32, strided<[50, 7, 1]>>, %y: memref<4x7x7xf32, strided<[98, 7, 1], offset: 49>>) {
+  linalg.copy ins(%x : memref<4x7x7xf32, strided<[50, 7, 1]>>) outs(%y : memref<4x7x7xf32, strided<[98, 7, 1], offset: 49>>)
+  return
+}

@@ -24,7 +24,9 @@ nests of up to some hundred iterations, and then take seconds over the addresses
 _VECTOR_CODE = re.compile(
     r"= (?:contract |reassoc |nsz |fast |nnan |ninf |tail |notail )*"
     r"(?:fadd|fsub|fmul|fdiv|add|sub|mul|load|fcmp|icmp|select|call)\b[^\n]*<\d+ x "
+    r"|call void @llvm\.mem(?:cpy|move|set)\."
 )
+"""In optimised IR. Copies and fills of whole rows, left to the library, are by vectors, too."""
 _PARALLEL_CODE = "@__kmpc_fork_call("
 
 
