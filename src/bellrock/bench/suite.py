@@ -221,10 +221,10 @@ def _distinct(entries: Iterable[SuiteEntry]) -> tuple[SuiteEntry, ...]:
     for entry in entries:
         kept.setdefault((entry.path.resolve(), repr(sorted(entry.overrides.items()))), entry)
     result = list(kept.values())
-    for rename in (_with_folder, _with_overrides):
-        count = Counter(entry.name for entry in result)
-        result = [replace(e, name=rename(e)) if count[e.name] > 1 else e for e in result]
-    return tuple(result)
+    files = Counter(name for name, _ in {(e.name, e.path.resolve()) for e in result})
+    result = [replace(e, name=_with_folder(e)) if files[e.name] > 1 else e for e in result]
+    count = Counter(entry.name for entry in result)
+    return tuple(replace(e, name=_with_overrides(e)) if count[e.name] > 1 else e for e in result)
 
 
 def _with_folder(entry: SuiteEntry) -> str:
