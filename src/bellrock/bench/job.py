@@ -200,7 +200,8 @@ class _Job:
                         dtype=subject.dtype, seed=seed
                     ),
                 ),
-                dtype=subject.dtype, seed=request.seed, mutants=request.mutants,
+                dtype=subject.dtype, trials=request.trials, seed=request.seed,
+                mutants=request.mutants,
             )  # fmt: skip
         correct = verdict.correct
         if request.tolerance is not None:

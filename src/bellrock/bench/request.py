@@ -36,6 +36,8 @@ class Request(BaseModel):
     lost: dict[str, FailureInfo] = {}
     """Baselines that took an earlier process of this problem down; not tried again."""
     check_only: bool = False
+    trials: int = 3
+    """Comparisons of the verification."""
     mutants: bool = False
     mode: Literal["hot", "cold"] = "hot"
     threads: int

@@ -51,6 +51,7 @@ class Options:
     """None: the user's."""
     use_cache: bool = True
     check_only: bool = False
+    trials: int = 3
     mutants: bool = False
     mode: Literal["hot", "cold"] = "hot"
     threads: int | None = None
@@ -216,7 +217,8 @@ def _request(entry: SuiteEntry, options: Options) -> Request:
         path=entry.path.absolute(), target=options.target, dtype=options.dtype,
         seed=options.seed, pipeline=options.pipeline, lock=options.lock,
         against=() if options.check_only else options.against,
-        check_only=options.check_only, mutants=options.mutants, mode=options.mode,
+        check_only=options.check_only, trials=options.trials, mutants=options.mutants,
+        mode=options.mode,
         tolerance=entry.tolerance, threads=_threads(options),
         min_runs=options.min_runs, time_limit_seconds=options.time_limit_seconds,
         neighbours=options.jobs - 1,

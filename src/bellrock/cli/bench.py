@@ -51,6 +51,9 @@ _HOW = (
                  help="Cache of compiled kernels instead of the user's."),
     click.option("--no-cache", is_flag=True, help="Compile anew and store nothing."),
     click.option("--check-only", is_flag=True, help="Compile and verify, without timing."),
+    click.option("--trials", type=click.IntRange(min=1), default=3, show_default=True, metavar="N",
+                 help="Comparisons of the verification: two on inputs of the problem's own, more "
+                 "on other values; 1 for a timing after a full --check-only."),
     click.option("--mutants", is_flag=True,
                  help="Check the checker too: wrong answers must be rejected."),
     click.option("--against", type=Names(), default="eager,inductor", show_default=True,
@@ -110,7 +113,8 @@ def command(
     paths: tuple[Path, ...], target: str, dtype: str, overrides: tuple[str, ...],
     only: str | None, sample: int | None, seed: int, kernelbench: Path | None,
     pipeline: str | None, lock: Path | None, cache_dir: Path | None, no_cache: bool,
-    check_only: bool, mutants: bool, against: tuple[str, ...], mode: Literal["hot", "cold"],
+    check_only: bool, trials: int, mutants: bool, against: tuple[str, ...],
+    mode: Literal["hot", "cold"],
     threads: int | None, min_runs: int, jobs: int, time_limit: float, memory_limit: int | None,
     json_path: Path | None, resume: bool, retry_failed: bool, html: Path | None, csv: Path | None,
     markdown: Path | None, write_lock: Path | None, fail_below: float | None,
@@ -121,6 +125,8 @@ def command(
     from bellrock.bench.suite import expand_paths
     from bellrock.cli._outputs import Outputs, is_stdout
 
+    if mutants and trials == 1:
+        raise click.UsageError("--mutants needs two --trials at least: it compares two answers.")
     resume, flag = resume or retry_failed, "--retry-failed" if retry_failed else "--resume"
     if resume and (json_path is None or is_stdout(json_path)):
         raise click.UsageError(f"{flag} needs the --json FILE of the run to go on with.")
@@ -128,7 +134,7 @@ def command(
         target=target, dtype=dtype, seed=seed, against=against,
         overrides=parse_overrides(overrides), pipeline=pipeline, lock=lock,
         cache_dir=cache_dir, use_cache=not no_cache,
-        check_only=check_only, mutants=mutants, mode=mode,
+        check_only=check_only, trials=trials, mutants=mutants, mode=mode,
         threads=threads, jobs=jobs, min_runs=min_runs, time_limit_seconds=time_limit,
         memory_limit_bytes=memory_limit, retry_failed=retry_failed,
     )  # fmt: skip
