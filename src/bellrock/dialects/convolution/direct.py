@@ -29,11 +29,11 @@ from bellrock.dialects.convolution.geometry import Halo, phase_taps
 from bellrock.dialects.convolution.operands import address
 from bellrock.dialects.convolution.packing import Block, Packing, has_zeros_around, padding_of
 from bellrock.dialects.convolution.reading import ConvolutionKernel, read_kernel
-from bellrock.dialects.convolution.replacing import leave_to_blocks, read_sizes, replace
 from bellrock.dialects.convolution.results import Panel, Results
 from bellrock.dialects.convolution.tile import Filter, Tile
 from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
 from bellrock.dialects.outlining import anchor_of
+from bellrock.dialects.replacing import leave_to_blocks, read_sizes, replace
 from bellrock.dialects.vector_code import Index
 
 KNOBS = "direct-convolution"

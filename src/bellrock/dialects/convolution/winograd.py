@@ -26,13 +26,13 @@ from bellrock.dialects.convolution.filter_transform import KNOBS
 from bellrock.dialects.convolution.operands import source_of
 from bellrock.dialects.convolution.packing import Block
 from bellrock.dialects.convolution.reading import ConvolutionKernel, read_kernel
-from bellrock.dialects.convolution.replacing import leave_to_blocks, read_sizes, replace
 from bellrock.dialects.convolution.results import Panel, Results
 from bellrock.dialects.convolution.winograd_plan import Choice, Plan
 from bellrock.dialects.convolution.winograd_stages import Buffers, Stages
 from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
 from bellrock.dialects.grouping import init_index
 from bellrock.dialects.outlining import anchor_of
+from bellrock.dialects.replacing import leave_to_blocks, read_sizes, replace
 from bellrock.dialects.vector_code import Index
 
 

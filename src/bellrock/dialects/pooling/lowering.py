@@ -19,16 +19,16 @@ Needs: static shapes; floats; see `taken`. A function that is otherwise is left 
 """
 
 # No postponed annotations here: the dialect reads the field types from them.
-import math
 
 from torch_mlir import ir
-from torch_mlir.dialects import ext, func, transform
+from torch_mlir.dialects import ext, transform
 
 from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
-from bellrock.dialects.outlining import CHOICE, KERNEL, anchor_of
+from bellrock.dialects.outlining import anchor_of
 from bellrock.dialects.pooling.reading import PoolingKernel, read_kernel
 from bellrock.dialects.pooling.rows import Choice, Rows
 from bellrock.dialects.pooling.taken import KNOBS
+from bellrock.dialects.replacing import leave_to_blocks, read_sizes, replace
 
 
 class LowerPoolingsOp(Bellrock.Operation, name="lower_poolings"):
@@ -45,45 +45,22 @@ class LowerPoolingsOp(Bellrock.Operation, name="lower_poolings"):
 def _lower_all(root: ir.Operation) -> None:
     for function in ops_named(root, "func.func"):
         anchor = anchor_of(function)
-        choice = None if anchor is None else _read_choice(anchor)
-        if anchor is None or choice is None:
+        given = None if anchor is None else read_sizes(anchor, KNOBS)
+        if anchor is None or given is None:
             continue
         kernel = read_kernel(function, anchor)
-        if kernel is not None:
-            with ir.InsertionPoint(function), function.location:
-                _emit(function, kernel, choice)
-            function.erase()
+        if kernel is None:
+            leave_to_blocks(anchor)
+            continue
+        numbers = {name: int(value) for name, value in given.items() if name != "parallel"}
+        choice = Choice(**numbers, parallel=bool(given["parallel"]))
 
+        def emit(
+            arguments: list[ir.Value], kernel: PoolingKernel = kernel, choice: Choice = choice
+        ) -> None:
+            Rows(kernel, choice, arguments).emit()
 
-def _read_choice(anchor: ir.Operation) -> Choice | None:
-    if CHOICE not in anchor.attributes:
-        return None
-    given = ir.DictAttr(anchor.attributes[CHOICE])
-    if ir.StringAttr(given["knobs"]).value != KNOBS:
-        return None
-    names = ("lanes", "rows", "columns")
-    sizes = {name: ir.IntegerAttr(given[name]).value for name in names}
-    return Choice(**sizes, parallel=ir.BoolAttr(given["parallel"]).value)
-
-
-def _emit(function: ir.Operation, kernel: PoolingKernel, choice: Choice) -> None:
-    """Make the new function beside the old one."""
-    old = function.regions[0].blocks[0]
-    name = ir.StringAttr(function.attributes["sym_name"]).value
-    new = func.FuncOp(name, ([_flat(a.type) for a in old.arguments], []))
-    if KERNEL in function.attributes:
-        new.attributes[KERNEL] = function.attributes[KERNEL]
-    block = new.add_entry_block()
-    with ir.InsertionPoint(block):
-        Rows(kernel, choice, list(block.arguments)).emit()
-        func.ReturnOp([])
-
-
-def _flat(kind: ir.Type) -> ir.Type:
-    """Return the buffer of a dense tensor, as one dimension."""
-    if not isinstance(kind, ir.RankedTensorType):
-        return kind
-    return ir.MemRefType.get([math.prod(kind.shape)], kind.element_type)
+        replace(function, emit)
 
 
 OPS = (LowerPoolingsOp,)
