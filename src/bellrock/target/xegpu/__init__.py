@@ -1,0 +1,1 @@
+"""The target `xegpu`: Intel GPUs with matrix engines, through XeGPU to SPIR-V."""
