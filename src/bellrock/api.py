@@ -73,6 +73,15 @@ class CompiledModel:
         return self.program.unflatten(results, arguments=arguments)
 
     @property
+    def timing_note(self) -> str:
+        """Why times of calls are not those of the device meant; empty where they are."""
+        return self._executable.timing_note
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return what went wrong in the calls so far and was mended, e.g. by a second attempt."""
+        return self._executable.warnings()
+
+    @property
     def preparer(self) -> Preparer | None:
         """What keeps the values that depend on weights only; None where there are none."""
         return self._executable.preparer

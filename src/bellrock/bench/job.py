@@ -117,8 +117,13 @@ class _Job:
             compiled = self._compile(subject)
             with self._within("run"):
                 compiled(*subject.inputs)
-            if self._verify(subject, compiled) and not self.request.check_only:
-                self._measure(subject, compiled)
+            correct = self._verify(subject, compiled)
+            if correct and not self.request.check_only:
+                if compiled.timing_note:
+                    self._describe(compiled)
+                else:
+                    self._measure(subject, compiled)
+            self._warn(*compiled.warnings())
 
     def fail(self, error: Exception) -> None:
         """Make an exception part of the record."""
@@ -216,6 +221,12 @@ class _Job:
                 failure=FailureInfo(stage="verify", exception="wrong", message=verdict.message)
             )
         return correct
+
+    def _describe(self, compiled: CompiledModel) -> None:
+        """Record what is known without a clock, where times would mean nothing."""
+        work = work_of(compiled.compiled.payload)
+        self._learn(flops=work.flops, bytes=work.compulsory_bytes)
+        self._warn(f"not timed: {compiled.timing_note}")
 
     def _measure(self, subject: _Subject, compiled: CompiledModel) -> None:
         from bellrock.compiler.cache import default_folder

@@ -226,18 +226,22 @@ def load_program(path: Path) -> SavedProgram:
     prepares = manifest.preparation
     _check_platform(manifest, path)
     _check_values(manifest, values, path)
+    arguments = tuple(TensorSpec(**spec.model_dump()) for spec in manifest.arguments)
+    results = tuple(TensorSpec(**spec.model_dump()) for spec in manifest.results)
     return SavedProgram(
         name=manifest.name,
         fingerprint=manifest.fingerprint,
         target=manifest.target,
         features=frozenset(manifest.features),
-        arguments=tuple(TensorSpec(**spec.model_dump()) for spec in manifest.arguments),
-        results=tuple(TensorSpec(**spec.model_dump()) for spec in manifest.results),
+        arguments=arguments,
+        results=results,
         artifact=Artifact(
             objects=objects,
             entry=manifest.entry,
             workspace_bytes=manifest.workspace_bytes,
             preparation=Preparation(**prepares.model_dump()) if prepares else None,
+            argument_bytes=tuple(spec.bytes for spec in arguments),
+            result_bytes=tuple(spec.bytes for spec in results),
         ),
         kernels=tuple(KernelInfo(**kernel.model_dump()) for kernel in manifest.kernels),
         choices=manifest.choices,

@@ -60,6 +60,15 @@ class Executable:
         """Keeps what is computed once per set of weights; None where nothing is."""
         self._local = threading.local()
 
+    @property
+    def timing_note(self) -> str:
+        """Why times of calls are not those of the device meant; empty where they are."""
+        return self._loaded.timing_note
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return what went wrong in the calls so far and was mended."""
+        return self._loaded.warnings()
+
     def __call__(
         self, arguments: Sequence[Any], out: Sequence[Any] | None = None
     ) -> tuple[Any, ...]:

@@ -115,6 +115,10 @@ class Artifact:
     """Scratch memory of one call, 64-byte aligned."""
     preparation: Preparation | None = None
     """None where nothing is prepared."""
+    argument_bytes: tuple[int, ...] = ()
+    """Sizes of the arguments: what a device with memory of its own has to copy in."""
+    result_bytes: tuple[int, ...] = ()
+    """Sizes of the results."""
 
 
 class Loaded(abc.ABC):
@@ -123,6 +127,13 @@ class Loaded(abc.ABC):
     Thread safety: calls from several threads at once are safe if each gives its own results
     and workspace.
     """
+
+    timing_note: str = ""
+    """Why times taken here are not those of the device meant; empty where they are."""
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return what went wrong so far and was mended, for the user to know: a line each."""
+        return ()
 
     @abc.abstractmethod
     def call(self, addresses: Sequence[int]) -> None:

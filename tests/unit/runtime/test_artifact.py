@@ -29,6 +29,7 @@ PROGRAM = SavedProgram(
         preparation=Preparation(
             entry="main_prepare", arguments=(1,), value_bytes=(64,), workspace_bytes=128
         ),
+        argument_bytes=(12, 30), result_bytes=(20,),
     ),
     kernels=(
         KernelInfo(
@@ -84,9 +85,12 @@ def test_round_trip(
         PROGRAM,
         name=name,
         arguments=(spec,),
-        artifact=Artifact(objects=tuple(objects), entry="main", workspace_bytes=0),
+        artifact=Artifact(
+            objects=tuple(objects), entry="main", workspace_bytes=0,
+            argument_bytes=(spec.bytes,), result_bytes=PROGRAM.artifact.result_bytes,
+        ),
         values={0: bytes(spec.bytes)},
-    )
+    )  # fmt: skip
     path = tmp_path_factory.mktemp("artifact") / "p.bellrock"
     save_program(program, path)
     assert load_program(path) == program
