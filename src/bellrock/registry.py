@@ -62,6 +62,20 @@ class Registry(Generic[T]):
         point = self._discover()[name]
         return f"{name} from {_owner(point)} {point.dist.version if point.dist else 'unknown'}"
 
+    def require(self, name: str, *, where: object = None) -> None:
+        """Check that there is a plug-in `name`, without loading it.
+
+        Args:
+            name: as registered.
+            where: file:line that asked, for the message.
+
+        Raises:
+            UnknownNameError: no plug-in has that name.
+        """
+        points = self._discover()
+        if name not in points:
+            raise UnknownNameError(self.kind, name, points, where=where)
+
     def get(self, name: str, *, where: object = None) -> T:
         """Load and return the plug-in `name`.
 
@@ -75,9 +89,8 @@ class Registry(Generic[T]):
         """
         if name in self._loaded:
             return self._loaded[name]
+        self.require(name, where=where)
         points = self._discover()
-        if name not in points:
-            raise UnknownNameError(self.kind, name, points, where=where)
         try:
             plugin = points[name].load()
         except ModuleNotFoundError as error:

@@ -82,8 +82,8 @@ def reachable_bandwidth(facts: Facts, moved_bytes: int, *, hot: bool) -> float |
 
 
 def _copies(facts: Facts, level: str) -> int:
-    """How many caches of a level there are: L1 and L2 belong to cores."""
-    return facts.cores if level in ("L1d", "L2") else 1
+    """How many caches of a level there are."""
+    return facts.cores if level in facts.core_caches else 1
 
 
 def implausible(work: Work, *, seconds: float, facts: Facts) -> str | None:

@@ -160,14 +160,12 @@ def command(
 def _check_names(options: Options) -> None:
     """Raise `UnknownNameError` before anything runs."""
     from bellrock.bench.baseline import BASELINES
-    from bellrock.errors import UnknownNameError
     from bellrock.params.lock import read_lock
     from bellrock.target import TARGETS
 
     for registry, names in ((TARGETS, (options.target,)), (BASELINES, options.against)):
         for name in names:
-            if name not in registry.names():
-                raise UnknownNameError(registry.kind, name, registry.names())
+            registry.require(name)
     if options.lock is not None:
         read_lock(options.lock)
 

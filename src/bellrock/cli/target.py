@@ -83,7 +83,9 @@ def _as_json(target: Target, facts: Facts, pipelines: list[str]) -> dict[str, ob
         "facts": {
             **dataclasses.asdict(facts),
             "features": sorted(facts.features),
+            "core_caches": sorted(facts.core_caches),
         },
+        "devices": list(target.devices()),
         "pipelines": pipelines,
         "default_pipeline": target.default_pipeline(),
     }

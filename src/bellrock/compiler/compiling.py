@@ -69,6 +69,7 @@ def pipeline_for(
         search=(target.pipelines(),),
         variables=variables or {},
         target_facts={
+            **facts.limits,
             "vector_bits": facts.vector_bits,
             "vector_registers": facts.vector_registers,
             "cores": facts.cores,
@@ -162,14 +163,14 @@ def compile_payload(
     given = dict(variables or {})
     loaded, about = _pipeline_and_key(plugin, pipeline, given)
     key = key_of(
-        "program", payload.fingerprint, target, sorted(plugin.facts().features),
-        str(plugin.facts().cores), about, lock.text() if lock else "",
+        "program", payload.fingerprint, plugin.full_name, plugin.facts().key(), about,
+        lock.text() if lock else "",
     )  # fmt: skip
     if cache is not None and snapshots is None:
         entry = cache.get(key)
         if entry is not None:
-            return _from_entry(entry, payload, target, start)
-    loaded = loaded or pipeline_for(target, pipeline, given)
+            return _from_entry(entry, payload, plugin.full_name, start)
+    loaded = loaded or pipeline_for(plugin.full_name, pipeline, given)
     compiled = _compile(payload, plugin, loaded, lock, cache, jobs, snapshots, start)
     if cache is not None:
         cache.put(key, _to_entry(compiled))
@@ -187,7 +188,7 @@ def _pipeline_and_key(
     if pipeline is None:
         files = folder_digest(target.pipelines().resolve())
         return None, repr((files, target.default_pipeline(), sorted(variables.items())))
-    loaded = pipeline_for(target.name, pipeline, variables)
+    loaded = pipeline_for(target.full_name, pipeline, variables)
     return loaded, canonical_text(loaded.stages)
 
 
@@ -227,7 +228,7 @@ def _compile(
     stages.append(StageSeconds(name="host-code", seconds=done - lowered))
     return Compiled(
         payload=payload,
-        target=target.name,
+        target=target.full_name,
         artifact=Artifact(
             objects=(host.code, *kernels.code),
             entry=target.entry_symbol(),

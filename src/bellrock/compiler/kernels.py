@@ -46,7 +46,7 @@ class KernelCompiler:
         ]
         facts = self.target.facts()
         context = [
-            TARGETS.identity(self.target.name),
+            TARGETS.identity(self.target.full_name),
             *sorted(facts.features),
             canonical_text(stages),
         ]

@@ -132,7 +132,7 @@ def compile_all(
         workers: processes to use at the most, this one included.
         snapshots: what to print and dump; printing keeps all of them in this process.
     """
-    work = Work(target=target.name, stages=stages, snapshots=replace(snapshots, stream=None))
+    work = Work(target=target.full_name, stages=stages, snapshots=replace(snapshots, stream=None))
     extra = 0 if snapshots.print_after else min(workers - 1, len(jobs) // KERNELS_PER_WORKER)
     if extra <= 0:
         local = replace(work, snapshots=snapshots)

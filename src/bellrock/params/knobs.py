@@ -17,8 +17,8 @@ Names that a constraint may read: the fields; `rank` (number of loops), `loops`,
 (1 for each loop that is parallel, else 0), `element_bytes` (of the accumulator); each of the
 motif's `dims` by name, and its `lists` (`<name>_sizes`); of the device `cores`, `vector_bits`,
 `vector_registers`, `lanes` (vector elements of the accumulator), its caches by level (`L1d`, `L2`,
-`L3`, in bytes; one of unknown size limits nothing). A constraint on a name that the motif or device
-does not have is an error that says so.
+`L3`, in bytes; one of unknown size limits nothing), and its `limits`. A constraint on a name that
+the motif or device does not have is an error that says so.
 """
 
 from __future__ import annotations
@@ -123,6 +123,7 @@ class Knobs:
         return {
             **dict.fromkeys(_CACHES, _UNLIMITED),
             **facts.cache_bytes,
+            **facts.limits,
             **{f"{name}_sizes": sizes for name, sizes in motif.lists.items()},
             **motif.dims,
             "loops": motif.loops,

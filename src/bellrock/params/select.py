@@ -234,7 +234,8 @@ def _selector(name: str, given: Mapping[str, Selector] | None) -> Selector:
 
 
 def _check_target(lock: Lock | None, target: Target) -> None:
-    if lock is not None and lock.target and lock.target != target.name:
+    # Of another device it may be: each row is checked against this one's constraints.
+    if lock is not None and lock.target and lock.target.partition(":")[0] != target.name:
         raise LockError(
             "the lock file is for another target",
             got=lock.target,

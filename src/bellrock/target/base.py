@@ -10,11 +10,11 @@ from __future__ import annotations
 import abc
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bellrock.errors import CompileError
+from bellrock.errors import CompileError, UnknownNameError
 
 if TYPE_CHECKING:
     from torch_mlir import ir
@@ -35,15 +35,23 @@ class Facts:
     device: str
     """Name for people, e.g. the processor's model name."""
     cores: int
-    """Cores that this process may use."""
+    """Units that run work of their own side by side: a processor's cores that this process may
+    use; of a GPU what shares one L1 cache (Xe-cores, multiprocessors)."""
     vector_bits: int
     """Width of one vector register."""
     vector_registers: int
-    """Architectural vector registers."""
+    """Vector registers of one thread; where that can be set, the most."""
     cache_bytes: Mapping[str, int]
-    """`L1d`, `L2` (per core) and `L3` (shared), as far as known."""
+    """By level, as far as known; `core_caches` says which of them each core has."""
     features: frozenset[str]
-    """Instruction-set features by their LLVM names, e.g. `avx512f`, `avx512bf16`."""
+    """What code may use, e.g. instruction sets by their LLVM names: `avx512f`, `avx512bf16`."""
+    core_caches: frozenset[str] = frozenset({"L1d", "L2"})
+    """Levels of `cache_bytes` that each core has for itself; all share the others."""
+    clock_hz: float = 0.0
+    """0 where it is not known or not fixed."""
+    limits: Mapping[str, int] = field(default_factory=dict)
+    """Whole numbers that only this kind of device has, e.g. `sub_group`, `slm_bytes`; constraints
+    of knobs read them by name. The target's documentation says what they mean."""
     peak_flops_per_s: Mapping[str, float] = field(default_factory=dict)
     """Per dtype, all cores; measured or computed, see `source`."""
     bandwidth_bytes_per_s: Mapping[str, float] = field(default_factory=dict)
@@ -54,6 +62,19 @@ class Facts:
     """Per memory level, one core while the others rest."""
     source: str = ""
     """Where the numbers come from."""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Where each number comes from that was looked up, by the name of the field (or of its key)."""
+
+    def key(self) -> str:
+        """Return a text that is equal where everything that choices depend on is."""
+        about = {
+            name: sorted(value) if isinstance(value, frozenset) else value
+            for name, value in ((f.name, getattr(self, f.name)) for f in fields(self))
+            if name not in {"source", "sources"}
+        }
+        return repr(
+            {n: sorted(v.items()) if isinstance(v, Mapping) else v for n, v in about.items()}
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -153,9 +174,32 @@ class Target(abc.ABC):
     name: str
     """As in `--target`, and the name of the entry point."""
 
+    @property
+    def full_name(self) -> str:
+        """The name by which another process finds this target for this device: `name:device`."""
+        return self.name
+
     @abc.abstractmethod
     def facts(self) -> Facts:
         """Return the facts of the device in this machine (or of the one modelled)."""
+
+    def devices(self) -> tuple[str, ...]:
+        """Return the names of the devices that can be compiled for, here or not.
+
+        None at all where it is always the device of this machine.
+        """
+        return ()
+
+    def on(self, device: str) -> Target:
+        """Return this target for a device.
+
+        Args:
+            device: one of `devices()`, or another name of one.
+
+        Raises:
+            UnknownNameError: there is no such device.
+        """
+        raise UnknownNameError(f"device of {self.name}", device, self.devices())
 
     def known_features(self) -> frozenset[str] | None:
         """Return every feature that devices of this kind may have, for checks of names.

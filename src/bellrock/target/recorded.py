@@ -155,7 +155,8 @@ def _motif(found: dict[str, Any]) -> Motif:
 
 
 def _facts(found: dict[str, Any]) -> Facts:
-    return Facts(**{**found, "features": frozenset(found["features"])})
+    sets = {name: frozenset(found[name]) for name in ("features", "core_caches") if name in found}
+    return Facts(**{**found, **sets})
 
 
 def _plain(value: Any) -> Any:
