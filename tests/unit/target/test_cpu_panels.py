@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from bellrock.errors import SelectionError
 from bellrock.payload.motifs.base import Motif, MotifKind, Operand, Side
 from bellrock.target.base import Facts
-from bellrock.target.cpu.panels import default_panels, register_tile, takes_panels
+from bellrock.target.cpu.panel_rule import default_panels, register_tile
+from bellrock.target.cpu.panels import takes_panels
 
 FACTS = Facts(
     device="test", cores=4, vector_bits=512, vector_registers=32,

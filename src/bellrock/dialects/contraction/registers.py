@@ -201,7 +201,9 @@ def _tile(block: Block, rows: list[Size], column: Size, run: Run) -> None:
         _divides(block.rows, shape.rows) or at_most(add(first, shape.rows), block.rows),
         _divides(block.columns, width) or at_most(add(column, width), block.columns),
     )
-    sums = run(_start(block, rows, column, whole=inside is True))
+    _fetch(block, rows, column)
+    number = 0.0 if block.start is None else block.start
+    sums = run([splat(product.sums(), number)] * (shape.rows * shape.vectors))
     when(
         inside,
         lambda: _store(block, sums, first, column, whole=True),
@@ -209,28 +211,31 @@ def _tile(block: Block, rows: list[Size], column: Size, run: Run) -> None:
     )
 
 
-def _start(block: Block, rows: list[Size], column: Size, *, whole: bool) -> list[ir.Value]:
-    """Return what the accumulators of a tile start from."""
-    product, vectors = block.product, block.shape.vectors
-    if block.start is not None:
-        return [splat(product.sums(), block.start)] * (len(rows) * vectors)
-    places = [add(column, v * product.lanes) for v in range(vectors)]
-    return [
-        load(block.out, row, at, product.lanes, _count(block, at, whole=whole))
-        for row in rows
-        for at in places
-    ]
+def _fetch(block: Block, rows: list[Size], column: Size) -> None:
+    """Ask for the tile's part of the result, which is needed when the sums are done."""
+    last = subtract(block.columns, 1)
+    for row in rows:
+        for v in range(block.shape.vectors):
+            place = minimum(add(column, v * block.product.lanes), last)
+            memref.prefetch(
+                block.out, [value(row), value(place)],
+                is_write=True, locality_hint=3, is_data_cache=True,
+            )  # fmt: skip
 
 
 def _store(block: Block, sums: list[ir.Value], first: Size, column: Size, *, whole: bool) -> None:
-    """Store a tile, or what of it lies inside the block."""
+    """Store a tile, or what of it lies inside the block; add to what is there before."""
     product, vectors = block.product, block.shape.vectors
 
     def store_row(i: int) -> None:
         for v in range(vectors):
             at = add(column, v * product.lanes)
             count = _count(block, at, whole=whole)
-            store(sums[i * vectors + v], block.out, add(first, i), at, count)
+            total = sums[i * vectors + v]
+            if block.start is None:
+                old = load(block.out, add(first, i), at, product.lanes, count)
+                total = arith.addf(old, total)
+            store(total, block.out, add(first, i), at, count)
 
     for i in range(block.shape.rows):
         there = True if whole else at_most(add(first, i + 1), block.rows)

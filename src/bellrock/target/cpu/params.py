@@ -22,7 +22,8 @@ from bellrock.target.cpu.flash_attention import (
     default_flash,
     takes_flash,
 )
-from bellrock.target.cpu.panels import PanelKnobs, default_panels, takes_panels
+from bellrock.target.cpu.panel_rule import default_panels
+from bellrock.target.cpu.panels import PanelKnobs, takes_panels
 from bellrock.target.cpu.row_params import RowKnobs, default_rows, has_rows
 from bellrock.target.cpu.windows import WindowKnobs, default_windows, takes_windows
 from bellrock.target.cpu.winograd import WinogradKnobs, default_convolution, tiled_problem

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from bellrock.params.knobs import Knobs
 from bellrock.payload.motifs.base import Motif
 from bellrock.target.base import Facts
-from bellrock.target.cpu.panels import PanelKnobs, default_panels
+from bellrock.target.cpu.panel_rule import default_panels
+from bellrock.target.cpu.panels import PanelKnobs
 
 TILES = 4
 """Register tiles that are proposed beside the rule's."""
