@@ -13,7 +13,7 @@ import pytest
 import bellrock
 
 TARGETS = sorted(
-    path.parent.name for path in (Path(bellrock.__file__).parent / "target").glob("*/__init__.py")
+    path.parent.name for path in (Path(bellrock.__file__).parent / "target").glob("*/target.py")
 )
 COLD_SECONDS = 0.5
 """Longest that an import may compute; best of a few tries is compared. Processor time, which

@@ -19,7 +19,7 @@ from torch_mlir import ir
 from torch_mlir.dialects import arith, ext, transform
 
 from bellrock.dialects.extension import Bellrock, attach_in_place
-from bellrock.dialects.vector_math import EXPANSIONS
+from bellrock.dialects.vector_math import EXPANSIONS, IN_BINARY64
 from bellrock.dialects.vector_math.exponentials import exp2, scaling_by_instruction
 from bellrock.dialects.vector_math.number import Number
 from bellrock.dialects.vector_math.powers import LARGEST_PRODUCT, power, whole_power
@@ -33,14 +33,16 @@ class ExpandMathOp(Bellrock.Operation, name="expand_math"):
     target: ext.Operand[transform.AnyOpType]
     scales: ir.IntegerAttr
     """Whether the processor multiplies vectors by powers of two in one instruction."""
+    binary64: ir.IntegerAttr
+    """Whether to expand functions that take binary64 on the way."""
 
     @classmethod
     def attach(cls, context: ir.Context) -> None:
         """Attach the interfaces in one context."""
-        attach_in_place(cls, _expand_all, context, options=("scales",))
+        attach_in_place(cls, _expand_all, context, options=("scales", "binary64"))
 
 
-def _expand_all(root: ir.Operation, *, scales: int) -> None:
+def _expand_all(root: ir.Operation, *, scales: int, binary64: int) -> None:
     found: list[ir.Operation] = []
 
     def visit(op: ir.Operation) -> ir.WalkResult:
@@ -51,7 +53,7 @@ def _expand_all(root: ir.Operation, *, scales: int) -> None:
     root.walk(visit)
     with scaling_by_instruction(available=bool(scales)):
         for op in found:
-            if _is_covered(op):
+            if _is_covered(op) and (binary64 or not _takes_binary64(op)):
                 with ir.InsertionPoint(op), op.location:
                     _expand(op)
 
@@ -65,6 +67,19 @@ def _is_covered(op: ir.Operation) -> bool:
     if not isinstance(kind, (ir.F32Type, *_NARROW)):
         return False
     return op.name != "math.fpowi" or _constant(op.operands[1]) is not None
+
+
+def _takes_binary64(op: ir.Operation) -> bool:
+    if op.name == "math.powf":
+        base, exponent = (_constant(v) for v in op.operands)
+        return base != 2.0 and not _is_product(exponent)
+    return op.name in IN_BINARY64 or (
+        op.name == "math.fpowi" and not _is_product(_constant(op.operands[1]))
+    )
+
+
+def _is_product(exponent: float | None) -> bool:
+    return exponent is not None and exponent in range(1, LARGEST_PRODUCT + 1)
 
 
 def _expand(op: ir.Operation) -> None:
@@ -90,7 +105,7 @@ def _expanded(op: ir.Operation, operands: list[Number]) -> Number:
 
 
 def _power(x: Number, y: Number, base: float | None, exponent: float | None) -> Number:
-    if exponent is not None and exponent in range(1, LARGEST_PRODUCT + 1):
+    if exponent is not None and _is_product(exponent):
         return whole_power(x, int(exponent))
     if base == 2.0:
         return exp2(y)

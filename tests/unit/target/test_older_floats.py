@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bellrock.target.cpu.lower import older_floats
+from bellrock.target.native.code import older_floats
 
 
 @pytest.mark.parametrize(

@@ -45,3 +45,9 @@ EXPANSIONS: Mapping[str, Callable[..., Number]] = {
     "math.tan": trigonometric.tan,
     "math.tanh": exponentials.tanh,
 }
+
+IN_BINARY64 = frozenset({
+    "math.acosh", "math.asinh", "math.atanh", "math.cbrt", "math.cos", "math.erfc", "math.powf",
+    "math.sin", "math.tan",
+})  # fmt: skip
+"""Functions that take binary64 on the way, which some devices have slowly or not at all."""

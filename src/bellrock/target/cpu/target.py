@@ -89,9 +89,9 @@ class CpuTarget(Target):
 
     def emit(self, module: ir.Module, *, entries: Mapping[str, str]) -> Emitted:
         """Compile by LLVM for this processor."""
-        from bellrock.target.cpu.lower import emit
+        from bellrock.target.native.code import emit_object
 
-        return emit(module, entries=entries)
+        return emit_object(module, entries=entries)
 
     def load(self, artifact: Artifact) -> Loaded:
         """Link into this process."""

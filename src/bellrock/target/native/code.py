@@ -44,7 +44,7 @@ def _machine() -> Any:
     )  # fmt: skip
 
 
-def emit(module: ir.Module, *, entries: Mapping[str, str]) -> Emitted:
+def emit_object(module: ir.Module, *, entries: Mapping[str, str]) -> Emitted:
     """Compile a module (see `Target.emit`).
 
     Raises:

@@ -1,0 +1,12 @@
+"""What touches buffers goes into launches on the device (dialects/device/launches)."""
+
+from __future__ import annotations
+
+
+def sequence() -> str:
+    """Return the body of the sequence."""
+    return """
+    %functions = transform.structured.match ops{["func.func"]} in %module
+      : (!transform.any_op) -> !transform.any_op
+    "bellrock.place_launches"(%functions) : (!transform.any_op) -> ()
+    """

@@ -1,0 +1,124 @@
+"""Lowered modules to code objects: the host's part by LLVM for this processor, kernels to SPIR-V.
+
+Flows in: a module whose functions and `gpu.module`s are in the LLVM dialect. Flows out:
+`Emitted`, whose code is a packed `DeviceObject`.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from bellrock.target.base import Emitted
+from bellrock.target.native.code import emit_object
+from bellrock.target.xegpu.container import ArgumentKind, DeviceModule, DeviceObject, KernelEntry
+from bellrock.target.xegpu.spirv import to_spirv
+
+if TYPE_CHECKING:
+    from torch_mlir import ir
+
+SUB_GROUP = 16
+"""Work-items of a sub-group: a vector register of Xe2, and what DPAS takes."""
+_SLM = 3
+"""Address space of local memory."""
+
+
+def emit(module: ir.Module, *, entries: Mapping[str, str]) -> Emitted:
+    """Make a code object of a module (see `Target.emit`).
+
+    Raises:
+        CompileError: something in it cannot be said in SPIR-V, or LLVM refused it.
+    """
+    from torch_mlir import ir
+
+    with module.context, ir.Location.unknown(module.context):
+        host = ir.Module.parse(_text(module))
+        modules = []
+        for op in list(host.body.operations):
+            if op.operation.name == "gpu.module":
+                modules.append(_device_module(op.operation))
+                op.operation.erase()
+        code = emit_object(host, entries=entries)
+    groups = [k.group or (0, 0, 0) for m in modules for k in m.kernels]
+    return Emitted(
+        code=DeviceObject(host=code.code, modules=tuple(modules)).pack(),
+        vectorised=any(size != (1, 1, 1) for size in groups),
+        parallel=any(size != (1, 1, 1) for size in groups),
+    )
+
+
+def _text(module: ir.Module) -> str:
+    return module.operation.get_asm(enable_debug_info=False)
+
+
+def _device_module(device: ir.Operation) -> DeviceModule:
+    from torch_mlir import ir
+
+    from bellrock.target.xegpu.mends import kernels_of, mend
+
+    mend(device, sub_group=SUB_GROUP)
+    stream = io.BytesIO()
+    device.write_bytecode(stream)
+    return DeviceModule(
+        name=ir.StringAttr(device.attributes["sym_name"]).value,
+        spirv=to_spirv(_bitcode(device)),
+        llvm=stream.getvalue(),
+        kernels=tuple(_entry(kernel, device) for kernel in kernels_of(device)),
+    )
+
+
+def _bitcode(device: ir.Operation) -> bytes:
+    """Return LLVM bitcode of a device module."""
+    from torch_mlir import ir
+    from torch_mlir.dialects import gpu
+    from torch_mlir.passmanager import PassManager
+
+    alone = ir.Module.create()
+    alone.operation.attributes["gpu.container_module"] = ir.UnitAttr.get()
+    with ir.InsertionPoint(alone.body):
+        device.clone()
+    PassManager.parse("builtin.module(gpu-module-to-binary{format=llvm})").run(alone.operation)
+    binary = alone.body.operations[0].operation
+    return gpu.ObjectAttr(ir.ArrayAttr(binary.attributes["objects"])[0]).object
+
+
+def _entry(kernel: ir.Operation, device: ir.Operation) -> KernelEntry:
+    from torch_mlir import ir
+
+    kinds: list[ArgumentKind] = [
+        "pointer" if str(argument.type).startswith("!llvm.ptr") else "scalar"
+        for argument in kernel.regions[0].blocks[0].arguments
+    ]
+    group = tuple(ir.DenseI32ArrayAttr(kernel.attributes["reqd_work_group_size"]))
+    return KernelEntry(
+        name=ir.StringAttr(kernel.attributes["sym_name"]).value,
+        arguments=tuple(kinds),
+        sub_group=SUB_GROUP,
+        slm_bytes=_slm_bytes(device),
+        group=(group[0], group[1], group[2]),
+    )
+
+
+def _slm_bytes(device: ir.Operation) -> int:
+    """Return the size of the module's variables in local memory."""
+    from torch_mlir import ir
+
+    total = 0
+    for op in device.regions[0].blocks[0].operations:
+        variable = op.operation
+        if variable.name != "llvm.mlir.global" or "addr_space" not in variable.attributes:
+            continue
+        if ir.IntegerAttr(variable.attributes["addr_space"]).value == _SLM:
+            total += _array_bytes(str(ir.TypeAttr(variable.attributes["global_type"]).value))
+    return total
+
+
+def _array_bytes(kind: str) -> int:
+    """Return the size of an array type, as its text says: `!llvm.array<256 x f32>`."""
+    inner = kind.removeprefix("!llvm.array<").removesuffix(">").split(" x ")
+    *sizes, element = inner
+    total = int("".join(c for c in element if c.isdigit())) // 8
+    for size in sizes:
+        total *= int(size.removeprefix("array<"))
+    return total

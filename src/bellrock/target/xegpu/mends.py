@@ -1,0 +1,186 @@
+"""Mends of the LLVM dialect: what upstream leaves in a form that SPIR-V or its backend refuses.
+
+Flows in: a `gpu.module` in the LLVM dialect. Flows out: the same, in place, as every loader
+gets it: the SPIR-V and what is interpreted are made of one and the same code.
+"""
+
+from __future__ import annotations
+
+from torch_mlir import ir
+from torch_mlir.dialects import llvm
+
+from bellrock.dialects.device.calls import ARGUMENTS
+from bellrock.errors import CompileError
+
+_DYNAMIC = ir.ShapedType.get_dynamic_stride_or_offset()
+_MOVES = {
+    "llvm.load", "llvm.store", "llvm.bitcast", "llvm.select", "llvm.br", "llvm.cond_br",
+    "llvm.mlir.constant", "llvm.mlir.undef", "llvm.mlir.poison", "llvm.mlir.zero", "llvm.alloca",
+    "llvm.extractelement", "llvm.insertelement", "llvm.shufflevector", "llvm.getelementptr",
+    "llvm.freeze", "llvm.extractvalue", "llvm.insertvalue",
+}  # fmt: skip
+"""Ops that move values and do not look at them."""
+
+
+def mend(module: ir.Operation, *, sub_group: int) -> None:
+    """Apply all mends to a `gpu.module`.
+
+    Args:
+        module: in the LLVM dialect; the module's context must be the current one.
+        sub_group: work-items of a sub-group of each kernel.
+
+    Raises:
+        CompileError: the module has something that no mend knows.
+    """
+    for function in kernels_of(module):
+        bare_arguments(function)
+        i32 = ir.IntegerType.get_signless(32)
+        function.attributes["intel_reqd_sub_group_size"] = ir.IntegerAttr.get(i32, sub_group)
+    bytes_for_bits(module)
+    integers_for_bf16(module)
+
+
+def ops_of(root: ir.Operation) -> list[ir.Operation]:
+    """Return all ops below `root`, inner ones first."""
+    found: list[ir.Operation] = []
+
+    def visit(op: ir.Operation) -> ir.WalkResult:
+        found.append(op)
+        return ir.WalkResult.ADVANCE
+
+    root.walk(visit)
+    return found[:-1]
+
+
+def kernels_of(module: ir.Operation) -> list[ir.Operation]:
+    """Return the kernels of a `gpu.module` in the LLVM dialect."""
+    return [
+        op.operation
+        for op in module.regions[0].blocks[0].operations
+        if op.operation.name == "llvm.func" and "gpu.kernel" in op.operation.attributes
+    ]
+
+
+def bare_arguments(function: ir.Operation) -> None:
+    """Pass each buffer as one pointer: all else that its descriptor says is known.
+
+    Rewrite (for memref<4x8xf32>):
+        (%allocated, %aligned, %offset, %rows, %columns, %row_stride, %column_stride)
+      ->
+        (%aligned) with 0, 4, 8, 8, 1 for the others
+    """
+    if ARGUMENTS not in function.attributes:
+        return
+    kinds = [ir.TypeAttr(a).value for a in ir.ArrayAttr(function.attributes[ARGUMENTS])]
+    block = function.regions[0].blocks[0]
+    arguments = list(block.arguments)
+    dropped: list[int] = []
+    at = 0
+    with ir.InsertionPoint.at_block_begin(block), function.location:
+        for kind in kinds:
+            if not isinstance(kind, ir.MemRefType):
+                at += 1
+                continue
+            known = _descriptor(kind)
+            arguments[at].replace_all_uses_with(arguments[at + 1])
+            dropped.append(at)
+            for i, value in enumerate(known):
+                constant = llvm.ConstantOp(_i64(), ir.IntegerAttr.get(_i64(), value)).result
+                arguments[at + 2 + i].replace_all_uses_with(constant)
+                dropped.append(at + 2 + i)
+            at += 2 + len(known)
+    for i in reversed(dropped):
+        block.erase_argument(i)
+    types = ", ".join(str(a.type).removeprefix("!llvm.") for a in block.arguments)
+    function.attributes["function_type"] = ir.TypeAttr.get(
+        ir.Type.parse(f"!llvm.func<void ({types})>")
+    )
+
+
+def _i64() -> ir.Type:
+    return ir.IntegerType.get_signless(64)
+
+
+def _descriptor(kind: ir.MemRefType) -> list[int]:
+    """Return the offset, sizes and strides of a buffer."""
+    strides, offset = kind.get_strides_and_offset()
+    known = [offset, *kind.shape, *strides]
+    if offset or _DYNAMIC in known or ir.ShapedType.get_dynamic_size() in kind.shape:
+        raise CompileError(
+            "a kernel takes a buffer that is not contiguous or of unknown size", got=str(kind)
+        )
+    return known
+
+
+def bytes_for_bits(module: ir.Operation) -> None:
+    """Keep booleans in memory as bytes: SPIR-V's have no size.
+
+    Rewrite:
+        %b = llvm.load %p : !llvm.ptr -> i1
+      ->
+        %c = llvm.load %p : !llvm.ptr -> i8
+        %b = llvm.icmp "ne" %c, 0
+    """
+    i1, i8 = ir.IntegerType.get_signless(1), ir.IntegerType.get_signless(8)
+    for op in ops_of(module):
+        if op.name in ("llvm.getelementptr", "llvm.alloca"):
+            if ir.TypeAttr(op.attributes["elem_type"]).value == i1:
+                op.attributes["elem_type"] = ir.TypeAttr.get(i8)
+        elif op.name == "llvm.load" and op.results[0].type == i1:
+            with ir.InsertionPoint.after(op), op.location:
+                zero = llvm.ConstantOp(i8, ir.IntegerAttr.get(i8, 0)).result
+                whole = llvm.LoadOp(i8, op.operands[0]).result
+                bit = llvm.ICmpOp(llvm.ICmpPredicate.ne, whole, zero).result
+            op.results[0].replace_all_uses_with(bit)
+            op.erase()
+        elif op.name == "llvm.store" and op.operands[0].type == i1:
+            with ir.InsertionPoint(op), op.location:
+                op.operands[0] = llvm.ZExtOp(i8, op.operands[0]).result
+
+
+def integers_for_bf16(module: ir.Operation) -> None:
+    """Move bf16 as 16-bit integers: without an extension SPIR-V has no such float.
+
+    Arithmetic on it has become arithmetic in f32 and on bits before.
+    """
+    for op in ops_of(module):
+        holders = [*op.results, *(a for r in op.regions for b in r.blocks for a in b.arguments)]
+        touched = any(_has_bf16(v.type) for v in [*holders, *op.operands])
+        if not touched and "bf16" not in str(op.attributes):
+            continue
+        if touched and op.name not in _MOVES and op.name != "llvm.func":
+            raise CompileError("arithmetic in bf16 is left in a kernel", got=str(op)[:200])
+        for name in ("elem_type", "value", "function_type"):
+            if name in op.attributes:
+                op.attributes[name] = _without_bf16(op.attributes[name])
+        for value in holders:
+            if _has_bf16(value.type):
+                value.set_type(ir.Type.parse(str(value.type).replace("bf16", "i16")))
+
+
+def _has_bf16(kind: ir.Type) -> bool:
+    return "bf16" in str(kind)
+
+
+def _without_bf16(attribute: ir.Attribute) -> ir.Attribute:
+    i16 = ir.IntegerType.get_signless(16)
+    if isinstance(attribute, ir.FloatAttr) and isinstance(attribute.type, ir.BF16Type):
+        return ir.IntegerAttr.get(i16, _bits(attribute.value))
+    if isinstance(attribute, ir.DenseElementsAttr) and _has_bf16(attribute.type):
+        shape = ir.ShapedType(attribute.type).shape
+        kind = ir.VectorType.get(shape, i16)
+        if not attribute.is_splat:
+            raise CompileError("a constant vector of bf16 is left in a kernel", got=str(attribute))
+        one = ir.IntegerAttr.get(i16, _bits(ir.FloatAttr(attribute.get_splat_value()).value))
+        return ir.DenseElementsAttr.get_splat(kind, one)
+    if isinstance(attribute, ir.TypeAttr) and _has_bf16(attribute.value):
+        return ir.TypeAttr.get(ir.Type.parse(str(attribute.value).replace("bf16", "i16")))
+    return attribute
+
+
+def _bits(value: float) -> int:
+    """Return the bits of a number that bf16 has exactly, as a signed integer."""
+    import struct
+
+    bits = int.from_bytes(struct.pack("<f", value), "little") >> 16
+    return bits - (1 << 16) if bits >= 1 << 15 else bits

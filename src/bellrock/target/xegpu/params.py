@@ -1,0 +1,25 @@
+"""What can be chosen for a kernel on an Intel GPU, and choices that fit any shape.
+
+Flows in: a motif. Flows out: the classes of parameters of the ways to compute it; `simt` is
+the one that takes everything.
+"""
+
+from __future__ import annotations
+
+from bellrock.params.knobs import Knobs
+from bellrock.payload.motifs.base import Motif
+from bellrock.target.base import Facts
+from bellrock.target.xegpu.simt import SimtKnobs, default_simt, takes_simt
+
+ALL_KNOBS: tuple[type[Knobs], ...] = (SimtKnobs,)
+"""Every class of parameters of this target; `kernel.yaml` has a branch for each."""
+
+
+def knobs_for(motif: Motif) -> tuple[type[Knobs], ...]:
+    """Return the classes of parameters of a motif; loops and what has no loops have none."""
+    return (SimtKnobs,) if takes_simt(motif) else ()
+
+
+def default_choice(motif: Motif, facts: Facts) -> Knobs | None:
+    """Return the choice for a motif that is legal for any shape."""
+    return default_simt(motif, facts)
