@@ -44,6 +44,7 @@ OP_FILES = (
     "inline_producers",
     "kernel_loops",
     "loop_barriers",
+    "matrix_engine.lowering",
     "outline_kernels",
     "plan_memory",
     "pooling.lowering",

@@ -1,0 +1,78 @@
+"""`transform.bellrock.lower_matrix_products`: a contraction's kernel on matrix engines.
+
+Missing upstream: tiles of whole work-groups and sub-groups have to divide the matrices, operands
+have to lie as 2-d block loads want them, and what is fused to a product has to be distributed by
+layouts. Here every lane's code is made directly, for any sizes.
+
+Rewrite (kernel of a function by itself):
+    func @k(%a: tensor<..>, %b: tensor<..>, %out: tensor<..>) {
+      elementwise ops, product, elementwise ops }
+  ->
+    func @k(%a: memref<..>, %b: memref<..>, %out: memref<..>) {
+      gpu.launch columns x rows x batch {
+        scf.for depth { xegpu.load_nd a, b; xegpu.dpas }; elementwise ops; xegpu.store_nd } }
+
+Needs: static shapes, factors in f16 or bf16, sums in f32. A function that is otherwise is left
+alone.
+"""
+
+# No postponed annotations here: the dialect reads the field types from them.
+from torch_mlir import ir
+from torch_mlir.dialects import ext, transform
+
+from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
+from bellrock.dialects.matrix_engine.product import emit_product
+from bellrock.dialects.matrix_engine.reading import read_engine_kernel
+from bellrock.dialects.matrix_engine.tile import Choice
+from bellrock.dialects.outlining import CHOICE, anchor_of
+from bellrock.dialects.replacing import replace
+
+KNOBS = "dpas"
+
+
+class LowerMatrixProductsOp(Bellrock.Operation, name="lower_matrix_products"):
+    """Lower the kernels of the handle's module whose choice is `dpas`."""
+
+    target: ext.Operand[transform.AnyOpType]
+
+    @classmethod
+    def attach(cls, context: ir.Context) -> None:
+        """Attach the interfaces in one context."""
+        attach_in_place(cls, _lower_all, context)
+
+
+def _lower_all(root: ir.Operation) -> None:
+    for function in ops_named(root, "func.func"):
+        anchor = anchor_of(function)
+        choice = None if anchor is None else read_choice(anchor)
+        if anchor is None or choice is None:
+            continue
+        kernel = read_engine_kernel(function, anchor)
+        if kernel is not None:
+            replace(function, lambda new, k=kernel, c=choice: emit_product(k, c, new))
+
+
+def read_choice(anchor: ir.Operation) -> Choice | None:
+    """Return the tiles of an anchor's choice, if it is of these knobs."""
+    if CHOICE not in anchor.attributes:
+        return None
+    given = ir.DictAttr(anchor.attributes[CHOICE])
+    if ir.StringAttr(given["knobs"]).value != KNOBS:
+        return None
+
+    def pair(name: str) -> tuple[int, int]:
+        first, second = ir.DenseI64ArrayAttr(given[name])
+        return first, second
+
+    return Choice(
+        work_group=pair("work_group"),
+        sub_group=pair("sub_group"),
+        k_step=ir.IntegerAttr(given["k_step"]).value,
+        load_a=pair("load_a"),
+        prefetch_a=pair("prefetch_a"),
+        prefetch_b=pair("prefetch_b"),
+        prefetch_depth=ir.IntegerAttr(given["prefetch_depth"]).value,
+    )
+
+
+OPS = (LowerMatrixProductsOp,)
