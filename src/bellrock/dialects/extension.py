@@ -46,6 +46,7 @@ OP_FILES = (
     "loop_barriers",
     "matrix_engine.lowering",
     "outline_kernels",
+    "place_results",
     "plan_memory",
     "pooling.lowering",
     "preparation",

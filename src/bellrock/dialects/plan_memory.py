@@ -55,7 +55,7 @@ class Buffer:
 
 def plan(function: ir.Operation) -> None:
     """Plan one function in place; sets `bellrock.workspace_bytes`."""
-    spans = _number(function)
+    spans = number_ops(function)
     buffers = [_buffer(op, spans) for op in ops_named(function, "memref.alloc")]
     total = assign_offsets(buffers)
     block = function.regions[0].blocks[0]
@@ -103,7 +103,7 @@ def assign_offsets(buffers: list[Buffer]) -> int:
     return total
 
 
-def _number(function: ir.Operation) -> dict[ir.Operation, tuple[int, int]]:
+def number_ops(function: ir.Operation) -> dict[ir.Operation, tuple[int, int]]:
     """Number all ops in program order: op -> (its number, number of the last op inside it)."""
     spans: dict[ir.Operation, tuple[int, int]] = {}
     counter = 0
@@ -141,7 +141,7 @@ def _buffer(op: ir.Operation, spans: dict[ir.Operation, tuple[int, int]]) -> Buf
         for use in value.uses:
             user = use.owner.operation
             last = max(last, spans[_ancestor_in(user, op.block)][1])
-            views.extend(_aliases(user, use.operand_number))
+            views.extend(aliases(user, use.operand_number))
     return Buffer(op=op, size_bytes=size, first=first, last=last)
 
 
@@ -162,7 +162,7 @@ def _ancestor_in(op: ir.Operation, block: ir.Block) -> ir.Operation:
     return current
 
 
-def _aliases(user: ir.Operation, operand_number: int) -> list[ir.Value]:
+def aliases(user: ir.Operation, operand_number: int) -> list[ir.Value]:
     """Return the values of `user` that may be the same buffer as one of its operands."""
     if user.name in _VIEWS:
         return list(user.results)

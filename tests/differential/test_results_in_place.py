@@ -1,0 +1,53 @@
+"""Results that are kernels' results in other shapes: right, and without a buffer between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+import bellrock
+
+CASES: dict[str, tuple[Callable[..., object], tuple[torch.Size, ...]]] = {
+    "product of four dimensions": (
+        lambda a, b: torch.einsum("bijl,lk->bijk", a, b),
+        (torch.Size((2, 5, 7, 11)), torch.Size((11, 13))),
+    ),
+    "with a batch of one": (
+        lambda a, b: torch.einsum("bijl,lk->bijk", a, b),
+        (torch.Size((1, 5, 7, 11)), torch.Size((11, 13))),
+    ),
+    "flat": (lambda a: torch.softmax(a, 1).flatten(), (torch.Size((6, 9)),)),
+}
+RETURNED_TWICE = {
+    "in two shapes": lambda a: (torch.softmax(a, 1), torch.softmax(a, 1).reshape(3, 18)),
+    "and read after": lambda a: (lambda s: (s.reshape(18, 3), s.sum(0)))(torch.softmax(a, 1)),
+}
+
+
+class _Function(torch.nn.Module):
+    def __init__(self, function: Callable[..., object]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, *inputs: torch.Tensor) -> object:
+        return self.function(*inputs)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_reshaped_result_needs_no_workspace(name: str) -> None:
+    function, shapes = CASES[name]
+    inputs = tuple(torch.randn(s) for s in shapes)
+    model = bellrock.compile(_Function(function), inputs)
+    torch.testing.assert_close(model(*inputs), function(*inputs))
+    assert model.compiled.artifact.workspace_bytes <= 64
+
+
+@pytest.mark.parametrize("name", RETURNED_TWICE)
+def test_a_result_that_is_used_again_is_right(name: str) -> None:
+    function = RETURNED_TWICE[name]
+    given = torch.randn(6, 9)
+    model = bellrock.compile(_Function(function), (given,))
+    for got, expected in zip(model(given), function(given), strict=True):
+        torch.testing.assert_close(got, expected)
