@@ -125,6 +125,10 @@ class CompileError(BellrockError):
     """Code generation or linking failed."""
 
 
+class DeviceError(BellrockError):
+    """A device, its driver or what stands in for it is absent, or failed at a request."""
+
+
 class ArtifactError(UsageError):
     """An artifact file is malformed, of another schema, or made for another machine."""
 

@@ -7,28 +7,15 @@ the interpreter's lock released.
 from __future__ import annotations
 
 import ctypes
-import itertools
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
-from bellrock.errors import CompileError
 from bellrock.target.base import Artifact, Loaded
 from bellrock.target.cpu.openmp import load_openmp
+from bellrock.target.native.link import link
 
-_NUMBERS = itertools.count()
 _FUNCTION = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 """The interpreter's lock is released while such a function runs."""
-
-
-@cache
-def _jit() -> Any:
-    """Return the process's one linker; each program gets a library of its own in it."""
-    import llvmlite.binding as llvm
-
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    return llvm.create_lljit_compiler()
 
 
 class CpuLoaded(Loaded):
@@ -40,21 +27,12 @@ class CpuLoaded(Loaded):
         Raises:
             CompileError: a symbol is missing.
         """
-        import llvmlite.binding as llvm
-
         load_openmp()
-        builder = llvm.JITLibraryBuilder().add_current_process().export_symbol(artifact.entry)
         preparation = artifact.preparation
-        if preparation is not None:
-            builder.export_symbol(preparation.entry)
-        for code in artifact.objects:
-            builder.add_object_img(code)
-        try:
-            self._library = builder.link(_jit(), f"bellrock-{next(_NUMBERS)}")
-            self._function = _FUNCTION(self._library[artifact.entry])
-            self._prepare = _FUNCTION(self._library[preparation.entry]) if preparation else None
-        except RuntimeError as error:
-            raise CompileError("the program cannot be linked", got=str(error)[:500]) from error
+        symbols = [artifact.entry] + ([preparation.entry] if preparation else [])
+        self._linked = link(artifact.objects, symbols=symbols)
+        self._function = _FUNCTION(self._linked.address(artifact.entry))
+        self._prepare = _FUNCTION(self._linked.address(preparation.entry)) if preparation else None
 
     def call(self, addresses: Sequence[int]) -> None:
         """Run once on these addresses."""

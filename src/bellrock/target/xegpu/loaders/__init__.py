@@ -1,0 +1,1 @@
+"""Ways to run device code: a GPU by Level Zero, OpenCL, an interpreter; `base` is their contract."""

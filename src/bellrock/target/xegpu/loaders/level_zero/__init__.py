@@ -1,0 +1,1 @@
+"""Device code by Level Zero, the driver interface of Intel's GPUs."""

@@ -1,0 +1,1 @@
+"""Device code by OpenCL, in a process of its own."""

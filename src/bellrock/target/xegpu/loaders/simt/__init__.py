@@ -1,0 +1,1 @@
+"""Device code by an interpreter: no driver, no compiler, every access checked."""

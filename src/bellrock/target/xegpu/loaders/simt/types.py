@@ -1,0 +1,158 @@
+"""Types of the LLVM dialect, as the interpreter holds their values.
+
+Flows in: MLIR types. Flows out: numpy dtypes, sizes and layouts. A scalar of all work-items is an
+array of one dimension, a vector one of two; a value that is the same for all has length 1 there.
+A struct or array is a tuple of such values. Pointers are 64-bit integers; bf16 is 16 raw bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from bellrock.errors import DeviceError
+
+Array: TypeAlias = np.ndarray
+Value: TypeAlias = "Array | tuple[Any, ...]"
+
+_DTYPES = {
+    "f16": np.float16, "f32": np.float32, "f64": np.float64, "bf16": np.uint16, "i1": np.bool_,
+    "i8": np.int8, "i16": np.int16, "i32": np.int32, "i64": np.int64,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A scalar or a vector."""
+
+    dtype: np.dtype
+    count: int | None
+    """Elements of a vector; None for a scalar."""
+    is_bf16: bool = False
+
+    @property
+    def size_bytes(self) -> int:
+        """In memory; a vector of three takes the room of four."""
+        size = self.dtype.itemsize * (self.count or 1)
+        return 1 << (size - 1).bit_length() if self.count else size
+
+    @property
+    def align_bytes(self) -> int:
+        """Natural alignment."""
+        return self.size_bytes
+
+    def zeros(self, lanes: int = 1) -> Array:
+        """Return zeros for that many work-items."""
+        return np.zeros((lanes, self.count) if self.count else lanes, self.dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """A struct or an array."""
+
+    fields: tuple[Type, ...]
+    packed: bool = False
+
+    @property
+    def align_bytes(self) -> int:
+        """Of the field that asks for most."""
+        return 1 if self.packed else max((f.align_bytes for f in self.fields), default=1)
+
+    @property
+    def size_bytes(self) -> int:
+        """With padding at the end."""
+        return self._layout()[1]
+
+    def offset(self, index: int) -> int:
+        """Return the place of a field, in bytes."""
+        return self._layout()[0][index]
+
+    def zeros(self, lanes: int = 1) -> tuple[Value, ...]:
+        """Return zeros for that many work-items."""
+        return tuple(field.zeros(lanes) for field in self.fields)
+
+    def _layout(self) -> tuple[list[int], int]:
+        places, at = [], 0
+        for field in self.fields:
+            align = 1 if self.packed else field.align_bytes
+            at = -(-at // align) * align
+            places.append(at)
+            at += field.size_bytes
+        return places, -(-at // self.align_bytes) * self.align_bytes
+
+
+Type: TypeAlias = Plain | Aggregate
+
+
+def type_of(type_: Any) -> Type:
+    """Return how values of an MLIR type are held.
+
+    Raises:
+        DeviceError: the interpreter has no such type.
+    """
+    from torch_mlir import ir
+    from torch_mlir.dialects import llvm
+
+    if isinstance(type_, ir.VectorType):
+        element = _plain(type_.element_type)
+        return Plain(element.dtype, int(np.prod(type_.shape)), element.is_bf16)
+    if isinstance(type_, llvm.ArrayType):
+        return Aggregate((type_of(type_.element_type),) * type_.num_elements)
+    if isinstance(type_, llvm.StructType):
+        return Aggregate(tuple(type_of(field) for field in type_.body), packed=type_.packed)
+    return _plain(type_)
+
+
+def _plain(type_: Any) -> Plain:
+    name = str(type_)
+    if name.startswith("!llvm.ptr"):
+        return Plain(np.dtype(np.int64), None)
+    if name not in _DTYPES:
+        raise DeviceError("the interpreter has no values of a type", got=name, allowed=_DTYPES)
+    return Plain(np.dtype(_DTYPES[name]), None, name == "bf16")
+
+
+def unsigned(value: Array) -> Array:
+    """Return the same bits as unsigned integers (i1 stays as it is)."""
+    return value if value.dtype == np.bool_ else value.view(value.dtype.str.replace("i", "u"))
+
+
+def widen_bf16(value: Array) -> Array:
+    """Return the values of bf16 bits as f32."""
+    return (value.astype(np.uint32) << 16).view(np.float32)
+
+
+def round_to_bf16(value: Array) -> Array:
+    """Return the bits of bf16 for f32 values, rounded to nearest even."""
+    bits = np.ascontiguousarray(value, np.float32).view(np.uint32)
+    rounded = ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
+    return np.where(np.isnan(value), np.uint16(0x7FC0), rounded)
+
+
+def constant(attribute: Any, type_: Type) -> Value:
+    """Return a constant, the same for all work-items."""
+    from torch_mlir import ir
+
+    if isinstance(type_, Aggregate):
+        elements = attribute if isinstance(attribute, ir.ArrayAttr) else list(_elements(attribute))
+        return tuple(constant(e, field) for e, field in zip(elements, type_.fields, strict=True))
+    if isinstance(attribute, ir.DenseElementsAttr):
+        numbers = list(_elements(attribute))
+    else:
+        numbers = [_number(attribute)]
+    values = np.asarray(numbers, np.float32 if type_.is_bf16 else None)
+    values = round_to_bf16(values) if type_.is_bf16 else values.astype(type_.dtype)
+    return values.reshape(1, -1) if type_.count else values
+
+
+def _elements(attribute: Any) -> Iterator[Any]:
+    """Yield the numbers of a dense attribute; numpy does not know all of their types."""
+    for i in range(len(attribute)):
+        yield attribute[i]
+
+
+def _number(value: Any) -> Any:
+    return getattr(value, "value", value)

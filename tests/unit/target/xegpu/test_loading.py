@@ -1,0 +1,156 @@
+"""Programs on the devices that stand in for a GPU: results, memory, loss of the device."""
+
+import os
+import signal
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from bellrock.errors import DeviceError
+from bellrock.target.xegpu.loaders.base import Copy, Launch
+from bellrock.target.xegpu.loaders.choosing import SharedDevice
+from bellrock.target.xegpu.loaders.opencl.device import OpenClDevice
+from bellrock.target.xegpu.loading import XegpuLoaded
+
+N = 1000
+
+
+class _Buffers:
+    """Host memory of a call of `scaling_program`."""
+
+    def __init__(self) -> None:
+        self.x = np.arange(N, dtype=np.float32)
+        self.w = self.x + 1
+        self.value, self.y, self.z, self.work = (np.zeros(N, np.float32) for _ in range(4))
+
+    def prepare(self, program: XegpuLoaded) -> None:
+        program.prepare([a.ctypes.data for a in (self.w, self.value, self.work)])
+
+    def call(self, program: XegpuLoaded) -> None:
+        every = (self.x, self.w, self.value, self.y, self.z, self.work)
+        program.call([a.ctypes.data for a in every])
+
+    def right(self) -> bool:
+        return bool((self.y == 6 * self.x).all() and (self.z == 10 * self.w).all())
+
+
+def test_a_program_prepares_and_runs(device: SharedDevice, samples: SimpleNamespace) -> None:
+    program, host = XegpuLoaded(samples.scaling_program(N), device), _Buffers()
+    host.prepare(program)
+    assert (host.value == 10 * host.w).all()
+    for _ in range(2):
+        host.y[:] = 0
+        host.call(program)
+        assert host.right()
+    assert "not those of a GPU" in program.timing_note
+    assert program.warnings() == ()
+
+
+def test_values_the_device_lost_sight_of_come_from_the_host(
+    device: SharedDevice, samples: SimpleNamespace
+) -> None:
+    program, host = XegpuLoaded(samples.scaling_program(N), device), _Buffers()
+    host.value[:] = 7  # as if prepared long ago
+    host.call(program)
+    assert (host.z == 7).all()
+
+
+def test_nothing_leaks(device: SharedDevice, samples: SimpleNamespace) -> None:
+    program, host = XegpuLoaded(samples.scaling_program(N), device), _Buffers()
+    before = device.memory.held_bytes
+    for _ in range(5):  # each set of values takes the place of an older one
+        host.prepare(program)
+        host.value = host.value.copy()
+    with pytest.raises(DeviceError, match="another number of addresses"):
+        program.call([0])
+    held = device.memory.held_bytes
+    assert before < held <= before + 2 * 4096
+    program.close()
+    assert device.memory.held_bytes == before
+    other = XegpuLoaded(samples.scaling_program(N), device)
+    host.prepare(other)
+    del other
+    with device.session():
+        assert device.memory.held_bytes == before
+    with device.session():
+        device.memory.release()
+        assert device.memory.idle_bytes == 0
+
+
+def test_a_lost_device_is_replaced_and_reported(
+    opencl: SharedDevice, samples: SimpleNamespace
+) -> None:
+    program, host = XegpuLoaded(samples.scaling_program(N), opencl), _Buffers()
+    host.prepare(program)
+    assert isinstance(opencl.device, OpenClDevice)
+    os.kill(opencl.device.process_id, signal.SIGSEGV)
+    host.call(program)
+    assert host.right()
+    (warning,) = program.warnings()
+    assert "killed by SIGSEGV" in warning
+    assert "tried again on a fresh device" in warning
+    host.y[:] = 0
+    host.call(program)
+    assert host.right()
+
+
+def test_a_device_that_dies_again_is_an_error(
+    opencl: SharedDevice, samples: SimpleNamespace
+) -> None:
+    """A kernel that writes to a wild address kills the process each time."""
+    wild = """
+      llvm.func spir_kernelcc @wild(%p: !llvm.ptr<1>) {
+        %x = llvm.mlir.constant(1.0 : f32) : f32
+        llvm.store volatile %x, %p : f32, !llvm.ptr<1>
+        llvm.return
+      }"""
+    device = opencl.device
+    for _ in range(2):
+        program = device.load([samples.module(wild, samples.entry("wild", "pointer"))])
+        with pytest.raises(DeviceError, match=r"killed by SIG\w+ while it was to run kernels"):
+            program.run([Launch("wild", (1, 1, 1), (1, 1, 1), ((64).to_bytes(8, "little"),))])
+
+
+def test_a_module_that_is_none_is_refused_in_one_line(
+    opencl: SharedDevice, samples: SimpleNamespace
+) -> None:
+    from dataclasses import replace
+
+    broken = replace(samples.module(samples.scale, samples.scale_entry), spirv=b"no spirv at all!")
+    with pytest.raises(DeviceError, match="OpenCL"):
+        opencl.device.load([broken])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"kernel": "other"}, "names no kernel"),
+        ({"grid": (-1, 1, 1)}, "a size that cannot be"),
+        ({"group": (1 << 20, 1, 1)}, "too large for the device"),
+        ({"arguments": (b"12345678",)}, "another number of arguments"),
+        ({"arguments": (b"1234", b"12345678", b"12345678", b"1234")}, "is a pointer"),
+    ],
+)
+def test_a_bad_launch_is_an_error(
+    device: SharedDevice, samples: SimpleNamespace, change: dict, message: str
+) -> None:
+    good = {"kernel": "scale", "grid": (1, 1, 1), "group": (16, 1, 1)}
+    good |= {"arguments": (b"12345678", b"12345678", b"12345678", b"1234")}
+    program = device.device.load([samples.module(samples.scale, samples.scale_entry)])
+    with pytest.raises(DeviceError, match=message):
+        program.run([Launch(**(good | change))])
+    program.close()
+
+
+def test_copies_between_device_blocks(device: SharedDevice, samples: SimpleNamespace) -> None:
+    given = np.arange(100, dtype=np.uint8)
+    got = np.zeros(100, np.uint8)
+    program = device.device.load([])
+    with device.session(), device.memory.frame() as frame:
+        one, two = frame.filled(given.ctypes.data, 100), frame.filled(got.ctypes.data, 100)
+        program.run([Copy(two.address + 10, one.address + 5, 50)])
+        device.memory.download(got.ctypes.data, two)
+    assert (got[10:60] == given[5:55]).all()
+    assert not got[:10].any()
+    assert not got[60:].any()
