@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from bellrock.errors import DeviceError
 
@@ -32,6 +32,10 @@ _DEPTH = 8
 """Dwords of B along k that one instruction takes."""
 
 
+_Action = Literal["read", "write", "prefetch"]
+_Form = Literal["plain", "transform", "transpose"]
+
+
 @dataclass(frozen=True, slots=True)
 class BlockAccess:
     """A sub-group reads, writes or prefetches blocks of a matrix, side by side.
@@ -40,8 +44,8 @@ class BlockAccess:
     part in private memory. Reading beyond the matrix gives 0; writing there does nothing.
     """
 
-    action: Literal["read", "write", "prefetch"]
-    form: Literal["plain", "transform", "transpose"]
+    action: _Action
+    form: _Form
     """`transform`: 32 bits of consecutive rows in each dword. `transpose`: rows and columns
     change places, so work-item r has row r."""
     bits: int
@@ -115,7 +119,9 @@ def _block(match: re.Match[str], symbol: str) -> BlockAccess:
     action, form, *numbers = match.groups()
     bits, rows, columns, blocks = (int(n) for n in numbers)
     held = _ELEMENT_BITS[symbol[-1]] if action != "prefetch" else bits
-    access = BlockAccess(action, form or "plain", bits, rows, columns, blocks, held)
+    access = BlockAccess(
+        cast("_Action", action), cast("_Form", form or "plain"), bits, rows, columns, blocks, held
+    )
     dwords = 32 // bits if bits < 32 else 1
     legal = {
         "plain": columns == SUB_GROUP * (held // bits) or (columns, rows % 2) == (8, 0),

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bellrock.errors import CompileError
 from bellrock.payload.motifs.base import Motif
 from bellrock.target.base import Artifact, Emitted, Facts, Loaded, Target
 
@@ -93,8 +92,10 @@ class XeGpuTarget(Target):
         return emit(module, entries=entries)
 
     def load(self, artifact: Artifact) -> Loaded:
-        """Load for whichever runtime is here."""
-        raise CompileError("no runtime for SPIR-V is known here", got=f"{len(artifact.objects)}")
+        """Load onto the device that `BELLROCK_XEGPU_LOADER` names, or the best there is."""
+        from bellrock.target.xegpu.loading import XegpuLoaded
+
+        return XegpuLoaded(artifact)
 
 
 XEGPU = XeGpuTarget()

@@ -24,7 +24,6 @@ from bellrock.target.xegpu.loaders.opencl.environment import runtime_library
 from bellrock.target.xegpu.loaders.simt.device import SimtDevice
 from bellrock.target.xegpu.memory import DeviceMemory
 
-
 FUNCTIONS = """
   llvm.func spir_funccc @_Z13get_global_idj(i32) -> i64
   llvm.func spir_funccc @_Z12get_local_idj(i32) -> i64

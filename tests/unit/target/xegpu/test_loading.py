@@ -100,14 +100,15 @@ def test_a_device_that_dies_again_is_an_error(
 ) -> None:
     """A kernel that writes to a wild address kills the process each time."""
     wild = """
-      llvm.func spir_kernelcc @wild(%p: !llvm.ptr<1>) {
+      llvm.func spir_kernelcc @wild(%at: i64) {
+        %p = llvm.inttoptr %at : i64 to !llvm.ptr<1>
         %x = llvm.mlir.constant(1.0 : f32) : f32
         llvm.store volatile %x, %p : f32, !llvm.ptr<1>
         llvm.return
       }"""
     device = opencl.device
     for _ in range(2):
-        program = device.load([samples.module(wild, samples.entry("wild", "pointer"))])
+        program = device.load([samples.module(wild, samples.entry("wild", "scalar"))])
         with pytest.raises(DeviceError, match=r"killed by SIG\w+ while it was to run kernels"):
             program.run([Launch("wild", (1, 1, 1), (1, 1, 1), ((64).to_bytes(8, "little"),))])
 
@@ -130,13 +131,14 @@ def test_a_module_that_is_none_is_refused_in_one_line(
         ({"group": (1 << 20, 1, 1)}, "too large for the device"),
         ({"arguments": (b"12345678",)}, "another number of arguments"),
         ({"arguments": (b"1234", b"12345678", b"12345678", b"1234")}, "is a pointer"),
+        ({}, "is not in memory of the device|outside of all global memory"),
     ],
 )
 def test_a_bad_launch_is_an_error(
     device: SharedDevice, samples: SimpleNamespace, change: dict, message: str
 ) -> None:
     good = {"kernel": "scale", "grid": (1, 1, 1), "group": (16, 1, 1)}
-    good |= {"arguments": (b"12345678", b"12345678", b"12345678", b"1234")}
+    good |= {"arguments": (b"1234567\0", b"1234567\0", b"12345678", b"1234")}
     program = device.device.load([samples.module(samples.scale, samples.scale_entry)])
     with pytest.raises(DeviceError, match=message):
         program.run([Launch(**(good | change))])

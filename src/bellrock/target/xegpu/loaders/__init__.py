@@ -1,1 +1,1 @@
-"""Ways to run device code: a GPU by Level Zero, OpenCL, an interpreter; `base` is their contract."""
+"""Ways to run device code: Level Zero, OpenCL, an interpreter; `base` is their contract."""

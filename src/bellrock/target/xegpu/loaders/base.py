@@ -118,7 +118,7 @@ class Device(abc.ABC):
 
 def check_launch(
     launch: Launch, modules: Mapping[str, DeviceModule], *, max_group: int, slm_bytes: int
-) -> None:
+) -> KernelEntry:
     """Make sure that a launch is what its kernel and the device take.
 
     Args:
@@ -126,6 +126,9 @@ def check_launch(
         modules: of the program, by the names of their kernels.
         max_group: work-items that a work-group may have.
         slm_bytes: local memory that a work-group may have.
+
+    Returns:
+        What the kernel is.
 
     Raises:
         DeviceError: saying which rule it breaks.
@@ -151,6 +154,7 @@ def check_launch(
                 f"argument {position} is a pointer, and has another size",
                 got=f"{len(value)} bytes", allowed="8 bytes", where=where,
             )  # fmt: skip
+    return entry
 
 
 def _check_sizes(launch: Launch, entry: KernelEntry, where: str, max_group: int) -> None:

@@ -43,7 +43,7 @@ _RESULTS = {
 Handle = ctypes.c_void_p
 _Out = ctypes.POINTER(Handle)
 _U32, _U64, _Size, _Text = ctypes.c_uint32, ctypes.c_uint64, ctypes.c_size_t, ctypes.c_char_p
-_Fields = list[tuple[str, Any]]
+_Fields = Any  # what ctypes takes there has no public type
 
 
 class _Described(ctypes.Structure):
@@ -122,7 +122,8 @@ class ModuleDescription(_Described):
 
     TYPE = 0x1B
     _fields_: ClassVar[_Fields] = [
-        ("format", _U32), ("bytes", _Size), ("input", _Text), ("flags", _Text), ("constants", Handle),
+        ("format", _U32), ("bytes", _Size), ("input", _Text), ("flags", _Text),
+        ("constants", Handle),
     ]  # fmt: skip
 
 
@@ -247,15 +248,15 @@ def api() -> Api:
     return Api()
 
 
-def gpus(library: Api) -> list[Handle]:
-    """Return all GPUs."""
+def gpus(library: Api) -> list[tuple[Handle, Handle]]:
+    """Return all GPUs, each with its driver."""
     found = []
     for driver in library.handles("zeDriverGet"):
         for device in library.handles("zeDeviceGet", driver):
             about = DeviceProperties()
             library.call("zeDeviceGetProperties", device, ctypes.byref(about))
             if about.type == 1:
-                found.append(device)
+                found.append((driver, device))
     return found
 
 

@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 
 from bellrock.errors import DeviceError
 from bellrock.target.xegpu.container import DeviceModule
+from bellrock.target.xegpu.loaders.allocations import Allocations
 from bellrock.target.xegpu.loaders.base import (
     Command,
     Device,
@@ -67,6 +68,7 @@ class OpenClDevice(Device):
         self._hello = messages.Hello(allow_gpu, own_memory)
         self._child: _Child | None = None
         self._memory: dict[int, _Memory] = {}
+        self.allocations = Allocations()
         self._numbers = 0
         about = self._started().about
         self.name = about.name
@@ -87,20 +89,24 @@ class OpenClDevice(Device):
             os.close(descriptor)
         host = ctypes.addressof(ctypes.c_char.from_buffer(mapping))
         self._memory[place.address] = _Memory(mapping, host)
+        self.allocations.add(place.address, size_bytes)
         return place.address
 
     def free(self, address: int) -> None:
+        self.allocations.remove(address)
         self.ask(messages.Unmap(address), messages.Done)
         del self._memory[address]
 
     def upload(self, to: int, host: int, size_bytes: int) -> None:
-        base, offset = self._find(to)
+        base = self.allocations.base(to, size_bytes, what="what is to be filled")
+        offset = to - base
         ctypes.memmove(self._memory[base].host + offset, host, size_bytes)
         if self._copies:
             self.ask(messages.Flow(base, offset, size_bytes, to_device=True), messages.Done)
 
     def download(self, host: int, source: int, size_bytes: int) -> None:
-        base, offset = self._find(source)
+        base = self.allocations.base(source, size_bytes, what="what is to be read")
+        offset = source - base
         if self._copies:
             self.ask(messages.Flow(base, offset, size_bytes, to_device=False), messages.Done)
         ctypes.memmove(host, self._memory[base].host + offset, size_bytes)
@@ -119,6 +125,7 @@ class OpenClDevice(Device):
             self._child.stop()
         self._child = None
         self._memory.clear()
+        self.allocations.clear()
 
     @property
     def about(self) -> messages.About:
@@ -150,6 +157,7 @@ class OpenClDevice(Device):
         except (EOFError, ConnectionError) as error:
             self._child = None
             self._memory.clear()
+            self.allocations.clear()
             self.generation += 1
             raise child.post_mortem(request) from error
         if isinstance(answer, messages.Failed):
@@ -163,15 +171,6 @@ class OpenClDevice(Device):
             self._child = _Child(self._hello)
         return self._child
 
-    def _find(self, address: int) -> tuple[int, int]:
-        """Return base and offset of an address."""
-        if address in self._memory:
-            return address, 0
-        for base, memory in self._memory.items():
-            if base <= address < base + len(memory.mapping):
-                return base, address - base
-        raise DeviceError("an address is in no device memory", got=f"{address:#x}")
-
 
 class OpenClProgram(Program):
     """Modules in the child, under a number."""
@@ -182,14 +181,20 @@ class OpenClProgram(Program):
         self._modules = {k.name: module for module in modules for k in module.kernels}
 
     def run(self, commands: Sequence[Command]) -> None:
-        about = self._device.about
         for command in commands:
-            if isinstance(command, Launch):
-                check_launch(
-                    command, self._modules, max_group=about.max_group, slm_bytes=about.slm_bytes
-                )
+            self._check(command)
         if commands:
             self._device.ask(messages.Run(self._number, tuple(commands)), messages.Done)
+
+    def _check(self, command: Command) -> None:
+        about, allocations = self._device.about, self._device.allocations
+        if isinstance(command, Launch):
+            entry = check_launch(
+                command, self._modules, max_group=about.max_group, slm_bytes=about.slm_bytes
+            )
+            allocations.check_pointers(command, entry)
+        else:
+            allocations.check_copy(command)
 
     def close(self) -> None:
         self._device.ask(messages.Drop(self._number), messages.Done)
@@ -201,7 +206,7 @@ class _Child:
     def __init__(self, hello: messages.Hello) -> None:
         self._connection, theirs = Pipe()
         listening, self._lifeline = os.pipe()
-        self._errors: Any = tempfile.TemporaryFile()
+        self._errors: Any = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `_clear`)
         self._vendors = tempfile.TemporaryDirectory(prefix="bellrock-opencl-")
         command = [sys.executable, "-m", CHILD, str(theirs.fileno()), str(listening)]
         self.process = subprocess.Popen(

