@@ -90,7 +90,7 @@ def _fold_operand(op: ir.Operation, index: int) -> None:
             return
         producer = producer.operation
         if is_widening(producer) and _is_contraction(op):
-            _widen_inside(op, index, producer.operands[0].type.element_type)
+            widen_inside(op, index, producer.operands[0].type.element_type)
         elif not is_movement(producer):
             return
         maps = maps_of(op)
@@ -109,7 +109,7 @@ def _is_contraction(op: ir.Operation) -> bool:
     return motif is not None and motif.kind is MotifKind.CONTRACTION
 
 
-def _widen_inside(op: ir.Operation, index: int, narrow: ir.Type) -> None:
+def widen_inside(op: ir.Operation, index: int, narrow: ir.Type) -> None:
     """Let the body take one operand in a narrower type, and widen it there."""
     block = op.regions[0].blocks[0]
     argument = block.arguments[index]

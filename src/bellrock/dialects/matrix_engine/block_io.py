@@ -152,9 +152,7 @@ def load_block(
 
 def prefetch_block(place: Placed, descriptor: ir.Value, row: Index, column: Index) -> None:
     """Ask for a block, which need not lie in the matrix."""
-    cached = ir.Attribute.parse("#xegpu.cache_hint<cached>")
-    hints = {"l1_hint": cached, "l2_hint": cached}
-    _at("xegpu.prefetch_nd", [descriptor], [], place, row, column, hints)
+    _at("xegpu.prefetch_nd", [descriptor], [], place, row, column, {})
 
 
 def store_block(

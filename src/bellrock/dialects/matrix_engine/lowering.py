@@ -13,10 +13,14 @@ Rewrite (kernel of a function by itself):
         scf.for depth { xegpu.load_nd a, b; xegpu.dpas }; elementwise ops; xegpu.store_nd } }
 
 Needs: static shapes, factors in f16 or bf16, sums in f32. A function that is otherwise is left
-alone.
+alone;
+`settle_matrix_products` finds such functions among outlined kernels, before each is compiled as its
+choice says: without a choice they take the generic path.
 """
 
 # No postponed annotations here: the dialect reads the field types from them.
+from collections.abc import Iterator
+
 from torch_mlir import ir
 from torch_mlir.dialects import ext, transform
 
@@ -41,15 +45,37 @@ class LowerMatrixProductsOp(Bellrock.Operation, name="lower_matrix_products"):
         attach_in_place(cls, _lower_all, context)
 
 
+class SettleMatrixProductsOp(Bellrock.Operation, name="settle_matrix_products"):
+    """Take the choice `dpas` from kernels of the handle's module that cannot be lowered so."""
+
+    target: ext.Operand[transform.AnyOpType]
+
+    @classmethod
+    def attach(cls, context: ir.Context) -> None:
+        """Attach the interfaces in one context."""
+        attach_in_place(cls, _settle_all, context)
+
+
 def _lower_all(root: ir.Operation) -> None:
-    for function in ops_named(root, "func.func"):
-        anchor = anchor_of(function)
-        choice = None if anchor is None else read_choice(anchor)
-        if anchor is None or choice is None:
-            continue
+    for function, anchor, choice in _chosen(root):
         kernel = read_engine_kernel(function, anchor)
         if kernel is not None:
             replace(function, lambda new, k=kernel, c=choice: emit_product(k, c, new))
+
+
+def _settle_all(root: ir.Operation) -> None:
+    for function, anchor, _ in _chosen(root):
+        if read_engine_kernel(function, anchor) is None:
+            del anchor.attributes[CHOICE]
+
+
+def _chosen(root: ir.Operation) -> Iterator[tuple[ir.Operation, ir.Operation, Choice]]:
+    """Yield the functions with their anchors and choices, if those are `dpas`."""
+    for function in ops_named(root, "func.func"):
+        anchor = anchor_of(function)
+        choice = None if anchor is None else read_choice(anchor)
+        if anchor is not None and choice is not None:
+            yield function, anchor, choice
 
 
 def read_choice(anchor: ir.Operation) -> Choice | None:
@@ -75,4 +101,4 @@ def read_choice(anchor: ir.Operation) -> Choice | None:
     )
 
 
-OPS = (LowerMatrixProductsOp,)
+OPS = (LowerMatrixProductsOp, SettleMatrixProductsOp)

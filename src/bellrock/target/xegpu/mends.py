@@ -20,6 +20,8 @@ _MOVES = {
     "llvm.freeze", "llvm.extractvalue", "llvm.insertvalue",
 }  # fmt: skip
 """Ops that move values and do not look at them."""
+_TYPED = ("elem_type", "value", "function_type")
+"""Attributes that are or have a type."""
 
 
 def mend(module: ir.Operation, *, sub_group: int) -> None:
@@ -146,13 +148,13 @@ def integers_for_bf16(module: ir.Operation) -> None:
     for op in ops_of(module):
         holders = [*op.results, *(a for r in op.regions for b in r.blocks for a in b.arguments)]
         touched = any(_has_bf16(v.type) for v in [*holders, *op.operands])
-        if not touched and "bf16" not in str(op.attributes):
+        named = [name for name in _TYPED if name in op.attributes]
+        if not touched and not any("bf16" in str(op.attributes[name]) for name in named):
             continue
         if touched and op.name not in _MOVES and op.name != "llvm.func":
             raise CompileError("arithmetic in bf16 is left in a kernel", got=str(op)[:200])
-        for name in ("elem_type", "value", "function_type"):
-            if name in op.attributes:
-                op.attributes[name] = _without_bf16(op.attributes[name])
+        for name in named:
+            op.attributes[name] = _without_bf16(op.attributes[name])
         for value in holders:
             if _has_bf16(value.type):
                 value.set_type(ir.Type.parse(str(value.type).replace("bf16", "i16")))

@@ -9,17 +9,28 @@ from __future__ import annotations
 from bellrock.params.knobs import Knobs
 from bellrock.payload.motifs.base import Motif
 from bellrock.target.base import Facts
+from bellrock.target.xegpu.dpas import DpasKnobs, takes_dpas
 from bellrock.target.xegpu.simt import SimtKnobs, default_simt, takes_simt
 
-ALL_KNOBS: tuple[type[Knobs], ...] = (SimtKnobs,)
+ALL_KNOBS: tuple[type[Knobs], ...] = (DpasKnobs, SimtKnobs)
 """Every class of parameters of this target; `kernel.yaml` has a branch for each."""
 
 
 def knobs_for(motif: Motif) -> tuple[type[Knobs], ...]:
     """Return the classes of parameters of a motif; loops and what has no loops have none."""
-    return (SimtKnobs,) if takes_simt(motif) else ()
+    if not takes_simt(motif):
+        return ()
+    return (DpasKnobs, SimtKnobs) if takes_dpas(motif) else (SimtKnobs,)
 
 
 def default_choice(motif: Motif, facts: Facts) -> Knobs | None:
     """Return the choice for a motif that is legal for any shape."""
+    if takes_simt(motif) and takes_dpas(motif):
+        return _TILES
     return default_simt(motif, facts)
+
+
+_TILES = DpasKnobs(
+    work_group=(32, 64), sub_group=(16, 32), k_step=32, load_a=(16, 16), load_b=(16, 16),
+    prefetch_a=(8, 16), prefetch_b=(8, 16),
+)  # fmt: skip

@@ -15,13 +15,12 @@ TRIPLE = "spirv64-unknown-unknown"
 
 
 @cache
-def _machine() -> Any:
+def _target() -> Any:
     import llvmlite.binding as llvm
 
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
-    # Optimising code generation gives operations operands of different widths (LLVM 22).
-    return llvm.Target.from_triple(TRIPLE).create_target_machine(opt=0)
+    return llvm.Target.from_triple(TRIPLE)
 
 
 def to_spirv(bitcode: bytes) -> bytes:
@@ -32,7 +31,9 @@ def to_spirv(bitcode: bytes) -> bytes:
     """
     import llvmlite.binding as llvm
 
-    machine = _machine()
+    # A machine remembers types of the module that it made code of, which are gone by the next one.
+    # Optimising code generation gives operations operands of different widths (LLVM 22).
+    machine = _target().create_target_machine(opt=0)
     try:
         module = llvm.parse_bitcode(bitcode)
     except RuntimeError as error:
