@@ -189,11 +189,11 @@ def _compare_floats(op: Any) -> Compute:
         unordered = np.isnan(a) | np.isnan(b)
         if predicate in {0, 15}:
             return np.full(unordered.shape, predicate == 15)
-        if predicate in {7, 8}:
-            return unordered if predicate == 8 else ~unordered
+        if predicate in {7, 14}:
+            return unordered if predicate == 14 else ~unordered
         if predicate < 7:  # ordered
             return _ORDERED[predicate - 1](a, b) & ~unordered
-        return _ORDERED[predicate - 9](a, b) | unordered
+        return _ORDERED[predicate - 8](a, b) | unordered
 
     return compute
 
