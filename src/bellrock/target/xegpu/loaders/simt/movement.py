@@ -90,9 +90,9 @@ def _alloca(op: Any, layout: Layout) -> Compute:
     size = type_of(op.attributes["elem_type"].value).size_bytes * counts
     if str(op.results[0].type) == "!llvm.ptr<3>":
         shared = LOCAL_BASE + layout.take_local(size)
-        return lambda frame: frame.groups * frame.local_memory.group_bytes + shared
+        return lambda frame, count: frame.groups * frame.local_memory.group_bytes + shared
     offset = PRIVATE_BASE + layout.take_private(size)
-    return lambda frame: frame.lanes * frame.private_memory.lane_bytes + offset
+    return lambda frame, count: frame.lanes * frame.private_memory.lane_bytes + offset
 
 
 def _constant_of(value: Any) -> int | None:
