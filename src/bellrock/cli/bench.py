@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, NoReturn, TypeVar
 
 import click
 
+from bellrock.cli._targets import target_options
 from bellrock.cli._values import Bytes, Names, parse_overrides
 from bellrock.payload.spec import DType
 
@@ -30,7 +31,7 @@ _OUT = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 _WHAT = (
     click.argument("paths", nargs=-1, required=True, metavar="PATH...",
                    type=click.Path(path_type=Path)),
-    click.option("--target", default="cpu", show_default=True, help="Target to compile for."),
+    target_options("Target to compile for."),
     click.option("--dtype", default="f32", show_default=True,
                  type=click.Choice([d.value for d in DType if d.is_float]),
                  help="Element type of the model and of its floating-point inputs."),

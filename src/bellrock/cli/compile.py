@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bellrock.cli._targets import target_options
 from bellrock.cli._values import parse_overrides
 from bellrock.errors import PayloadError
 from bellrock.payload.spec import DType
@@ -28,7 +29,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     The artifact of a problem holds the values of the model's parameters, as --seed makes them.""",
 )
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--target", default="cpu", show_default=True, help="Target to compile for.")
+@target_options("Target to compile for.")
 @click.option(
     "--dtype",
     default="f32",

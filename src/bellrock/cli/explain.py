@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bellrock.cli._payloads import payload_of
+from bellrock.cli._targets import target_options
 from bellrock.payload.spec import DType
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _TERMS = 4
     "explain", short_help="Show what is chosen for each motif, by whom, and why not the others."
 )
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--target", default="cpu", show_default=True, help="Target to choose for.")
+@target_options("Target to choose for.")
 @click.option(
     "--motif", "number", type=click.IntRange(min=1), metavar="N", help="Only the Nth motif."
 )

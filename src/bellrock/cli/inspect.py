@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bellrock.cli._payloads import payload_of
+from bellrock.cli._targets import target_options
 from bellrock.payload.spec import DType, Role, TensorSpec
 
 if TYPE_CHECKING:
@@ -42,12 +43,7 @@ _WIDTH = 140
     type=click.Choice([d.value for d in DType if d.is_float]),
     help="Element type of the model and of its floating-point inputs.",
 )
-@click.option(
-    "--target",
-    default="cpu",
-    show_default=True,
-    help="Target whose device gives the roofline bound; 'none' for no bound.",
-)
+@target_options("Target whose device gives the roofline bound; 'none' for no bound.")
 @click.option(
     "--all", "every", is_flag=True, help="One row for each op; equal ones are merged else."
 )

@@ -9,11 +9,10 @@ import click
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from bellrock.cli._targets import target_options
 from bellrock.errors import UsageError
 
-TARGET_OPTION = click.option(
-    "--target", default="cpu", show_default=True, help="Target whose names and facts are used."
-)
+TARGET_OPTION = target_options("Target whose names and facts are used.")
 VARIABLES_OPTION = click.option(
     "--set",
     "variables",

@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 
 import click
 
+from bellrock.cli._targets import DEVICE
 from bellrock.compiler.cache import default_folder
 from bellrock.errors import RegistryError
-from bellrock.target import TARGETS
+from bellrock.target import TARGETS, with_device
 from bellrock.target.base import Facts, Target
 
 
@@ -35,10 +36,13 @@ def list_targets(as_json: bool) -> None:
 
 @command.command("show", help="Show the facts of a target's device and its pipelines.")
 @click.argument("name")
+@DEVICE
 @click.option("--measure", is_flag=True, help="Measure peak and bandwidths, once for each cache.")
+@click.option("--sources", is_flag=True, help="Print where each number comes from.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
-def show(name: str, measure: bool, as_json: bool) -> None:
+def show(name: str, device: str | None, measure: bool, sources: bool, as_json: bool) -> None:
     """Print what the target says of itself."""
+    name = with_device(name, device)
     target = TARGETS.get(name)
     facts = target.measured_facts(cache_dir=default_folder()) if measure else target.facts()
     pipelines = sorted(path.stem for path in target.pipelines().glob("*.yaml"))
@@ -48,6 +52,7 @@ def show(name: str, measure: bool, as_json: bool) -> None:
     for label, text in [
         ("target", f"{name} (from {TARGETS.owner(name)})"),
         ("device", facts.device),
+        ("devices", " ".join(target.devices())),
         ("cores", str(facts.cores)),
         ("vectors", f"{facts.vector_bits} bits, {facts.vector_registers} registers"),
         ("caches", _each(facts.cache_bytes, _bytes)),
@@ -55,6 +60,8 @@ def show(name: str, measure: bool, as_json: bool) -> None:
         ("  one core", _each(facts.core_peak_flops_per_s, _flops)),
         ("bandwidth", _each(facts.bandwidth_bytes_per_s, _speed)),
         ("  one core", _each(facts.core_bandwidth_bytes_per_s, _speed)),
+        ("clock", f"{facts.clock_hz / 1e9:g} GHz" if facts.clock_hz else ""),
+        ("limits", _each(facts.limits, lambda value: f"{value:g}")),
         ("features", " ".join(sorted(facts.features))),
         ("source", facts.source),
         ("pipelines", " ".join(f"{p}*" if p == _stem(target) else p for p in pipelines)),
@@ -65,6 +72,8 @@ def show(name: str, measure: bool, as_json: bool) -> None:
                     text, width=96, initial_indent=f"{label:12}", subsequent_indent=" " * 12
                 )
             )
+    for number, origin in facts.sources.items() if sources else ():
+        click.echo(f"  {number}: {origin}")
 
 
 def _row(name: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bellrock.errors import CompileError, UnknownNameError
+from bellrock.errors import CompileError, UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     from torch_mlir import ir
@@ -50,8 +50,8 @@ class Facts:
     clock_hz: float = 0.0
     """0 where it is not known or not fixed."""
     limits: Mapping[str, int] = field(default_factory=dict)
-    """Whole numbers that only this kind of device has, e.g. `sub_group`, `slm_bytes`; constraints
-    of knobs read them by name. The target's documentation says what they mean."""
+    """Whole numbers that only this kind of device has, e.g. `sub_group_size`, `slm_bytes`;
+    constraints of knobs read them by name. The target's files say what they mean."""
     peak_flops_per_s: Mapping[str, float] = field(default_factory=dict)
     """Per dtype, all cores; measured or computed, see `source`."""
     bandwidth_bytes_per_s: Mapping[str, float] = field(default_factory=dict)
@@ -198,7 +198,14 @@ class Target(abc.ABC):
 
         Raises:
             UnknownNameError: there is no such device.
+            UsageError: there is nothing to choose from.
         """
+        if not self.devices():
+            raise UsageError(
+                f"{self.name} compiles for the device of this machine only",
+                got=device,
+                hint="leave --device out",
+            )
         raise UnknownNameError(f"device of {self.name}", device, self.devices())
 
     def known_features(self) -> frozenset[str] | None:

@@ -67,7 +67,7 @@ class Architecture(_Part):
     """Of one vector engine, with 128 registers each."""
     threads_large_grf: Count
     """Of one vector engine, with 256 registers each."""
-    sub_group: Count
+    sub_group_size: Count
     """Work-items of a sub-group that matrix engines and block loads work for."""
     dpas_rows: Count
     """Most rows of A (and of the result) of one matrix instruction."""

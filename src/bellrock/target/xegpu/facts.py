@@ -23,8 +23,8 @@ from bellrock.target.xegpu.devices import (
 DEFAULT = "b580"
 """Compiled for where no device is named and none is in the machine."""
 LIMITS = (
-    "vector_engines", "matrix_engines", "threads", "threads_large_grf", "sub_group", "dpas_rows",
-    "dpas_columns", "dpas_k_bytes", "register_bytes", "f16_matrix_rate", "slm_bytes",
+    "vector_engines", "matrix_engines", "threads", "threads_large_grf", "sub_group_size",
+    "dpas_rows", "dpas_columns", "dpas_k_bytes", "register_bytes", "f16_matrix_rate", "slm_bytes",
     "work_group_items", "block_base_alignment", "block_pitch_alignment", "block_width_alignment",
     "block_least_bytes", "block_rows", "block_row_bytes",
 )  # fmt: skip

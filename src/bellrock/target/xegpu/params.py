@@ -9,7 +9,7 @@ from __future__ import annotations
 from bellrock.params.knobs import Knobs
 from bellrock.payload.motifs.base import Motif
 from bellrock.target.base import Facts
-from bellrock.target.xegpu.dpas import DpasKnobs, takes_dpas
+from bellrock.target.xegpu.dpas import DpasKnobs, default_dpas, takes_dpas
 from bellrock.target.xegpu.simt import SimtKnobs, default_simt, takes_simt
 
 ALL_KNOBS: tuple[type[Knobs], ...] = (DpasKnobs, SimtKnobs)
@@ -26,11 +26,5 @@ def knobs_for(motif: Motif) -> tuple[type[Knobs], ...]:
 def default_choice(motif: Motif, facts: Facts) -> Knobs | None:
     """Return the choice for a motif that is legal for any shape."""
     if takes_simt(motif) and takes_dpas(motif):
-        return _TILES
+        return default_dpas(motif, facts)
     return default_simt(motif, facts)
-
-
-_TILES = DpasKnobs(
-    work_group=(32, 64), sub_group=(16, 32), k_step=32, load_a=(16, 16), load_b=(16, 16),
-    prefetch_a=(8, 16), prefetch_b=(8, 16),
-)  # fmt: skip

@@ -32,7 +32,7 @@ class SimtKnobs(Knobs, name="simt"):
     )
 
     constraints = (
-        Constraint("whole-sub-groups", "group_size % sub_group == 0"),
+        Constraint("whole-sub-groups", "group_size % sub_group_size == 0"),
         Constraint("group-fits-device", "group_size <= work_group_items"),
     )
 

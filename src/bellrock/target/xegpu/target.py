@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from bellrock.target.base import Artifact, Emitted, Facts, Loaded, Target
 if TYPE_CHECKING:
     from torch_mlir import ir
 
+    from bellrock.params.cost import CostModel
     from bellrock.params.knobs import Knobs
 
 
@@ -84,6 +85,18 @@ class XeGpuTarget(Target):
         from bellrock.target.xegpu.params import default_choice
 
         return default_choice(motif, self.facts())
+
+    def proposals(self, motif: Motif, default: Knobs) -> Iterator[Knobs]:
+        """Yield tiles of all ways."""
+        from bellrock.target.xegpu.proposals import proposals
+
+        return proposals(motif, self.knobs(motif), self.facts())
+
+    def cost_model(self) -> CostModel:
+        """Return the analytic model of the folder `cost/`."""
+        from bellrock.target.xegpu.cost.model import MODEL
+
+        return MODEL
 
     def emit(self, module: ir.Module, *, entries: Mapping[str, str]) -> Emitted:
         """Compile kernels to SPIR-V, and what launches them for this processor."""

@@ -1,0 +1,100 @@
+"""Seconds of the path that takes everything: a work-item for each iteration (`SimtKnobs`).
+
+Flows in: a motif, the knobs, the machine. Flows out: a prediction. Terms, of the busiest Xe-core:
+
+* *arithmetic*: operations of all iterations, if all engines shared them evenly.
+* *waves*: what they do not share evenly.
+* *loads*: messages to the load unit: one for each operand and 16 iterations, or one for each line
+  that their lanes touch.
+* *DRAM traffic*: operands once. These two count as far as what came before does not hide them.
+* *items*: starting work-items.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+from bellrock.params.cost import Prediction
+from bellrock.payload.motifs.base import Motif, Operand
+from bellrock.target.xegpu.cost.machine import MESSAGE_CLOCKS, Machine
+from bellrock.target.xegpu.cost.terms import ceil_div, overlapped, predicted
+from bellrock.target.xegpu.simt import SimtKnobs
+
+ITERATION_OPERATIONS = 2.0
+"""Of an iteration besides its own: addresses and the loop. Assumed."""
+ITEM_CLOCKS = 40.0
+"""Of starting a sub-group: indices of its iterations. Assumed."""
+REGISTERS = 128
+
+
+def predict_simt(motif: Motif, knobs: SimtKnobs, machine: Machine) -> Prediction | None:
+    """Return the time of a motif; None where a size is not known.
+
+    Args:
+        motif: any with loops.
+        knobs: its choice.
+        machine: that it runs on.
+    """
+    moved = motif.bytes
+    if moved is None or min(motif.loops, default=-1) < 1:
+        return None
+    iterations = math.prod(motif.loops)
+    results = math.prod(
+        size for size, kind in zip(motif.loops, motif.iterators, strict=True) if kind == "parallel"
+    )
+    groups = ceil_div(results, knobs.group_size * knobs.items)
+    per_core = ceil_div(groups, machine.cores)
+    resident = max(1, machine.core_threads(REGISTERS) * machine.sub_group // knobs.group_size)
+    operations = max(1.0, (motif.flops or 0) / iterations) + ITERATION_OPERATIONS
+    # Of one group on one engine; a group's sub-groups are on several of them.
+    of_one = knobs.group_size * knobs.items * (iterations / results) * operations
+    of_one /= machine.vector_flops
+    even = groups * of_one / (machine.cores * machine.engines)
+    turns = 0.0
+    for count, together in _rounds(per_core, resident):
+        shares = together * knobs.group_size / machine.sub_group
+        turns += count * together / min(machine.engines, max(1.0, shares))
+    beside = overlapped(
+        turns * of_one,
+        {
+            "loads": _loads(motif, knobs, iterations / results, machine) * per_core,
+            "DRAM traffic": moved / machine.dram_rate,
+        },
+    )
+    clocks = {
+        "arithmetic": even,
+        "waves": turns * of_one - even,
+        **beside,
+        "items": per_core * knobs.group_size / machine.sub_group * ITEM_CLOCKS / machine.engines,
+    }
+    return predicted(machine, clocks, launches=1)
+
+
+def _rounds(per_core: int, resident: int) -> list[tuple[int, int]]:
+    """Return how often an Xe-core runs how many work-groups together."""
+    full, rest = divmod(per_core, resident)
+    return [(full, resident), *([(1, rest)] if rest else [])]
+
+
+def _loads(motif: Motif, knobs: SimtKnobs, reduced: float, machine: Machine) -> float:
+    """Return the clocks of the load unit for one work-group."""
+    lanes = knobs.group_size * knobs.items / machine.sub_group
+    along = _last(motif.outputs[0]) if motif.outputs else ""
+    messages = sum(_lines(operand, along, machine) for operand in motif.inputs) * reduced
+    messages += sum(_lines(operand, along, machine) for operand in motif.outputs)
+    return messages * lanes * MESSAGE_CLOCKS
+
+
+def _last(operand: Operand) -> str:
+    """Return the name of an operand's last dimension that is not of size 1."""
+    names = re.findall(r"\([^)]*\)|[a-z]+\d*|\*", operand.layout)
+    wide = [name for name, size in zip(names, operand.shape, strict=False) if size != 1]
+    return wide[-1] if wide else ""
+
+
+def _lines(operand: Operand, along: str, machine: Machine) -> float:
+    """Return the messages of one sub-group for an operand, as many as lines that they touch."""
+    if not along or along not in operand.layout or _last(operand) == along:
+        return 1.0
+    return float(machine.sub_group)

@@ -1,0 +1,137 @@
+"""A contraction as matrix engines see it: rows and columns of the result, and both operands.
+
+Flows in: a contraction's motif. Flows out: `Product`, in which columns run along the innermost
+dimension of the result, whichever role that has, and how a sub-group reads each operand.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+import re
+from dataclasses import dataclass
+
+from bellrock.payload.motifs.base import Motif, Operand, element_bytes
+from bellrock.target.base import Facts
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Product:
+    """Sizes and operands of `result[rows, columns] += a[rows, k] * b[k, columns]`."""
+
+    batch: int
+    rows: int
+    columns: int
+    k: int
+    a: Operand
+    b: Operand
+    result: Operand
+    column_letter: str
+    """Of the columns, in layouts: `n`, or `m` where the result is transposed."""
+
+    @property
+    def operand_bytes(self) -> int:
+        """Bytes of an element of the larger operand."""
+        return max(element_bytes(self.a.dtype), element_bytes(self.b.dtype))
+
+
+def product_of(motif: Motif) -> Product:
+    """Return a contraction as a product.
+
+    Args:
+        motif: a contraction.
+    """
+    left, right = motif.inputs
+    (result,) = motif.outputs
+    m, n = motif.dims["m"], motif.dims["n"]
+    unit = next((c for c, size in reversed(letters_of(result)) if size != 1), "n")
+    swapped = unit == "m"
+    return Product(
+        batch=motif.dims["batch"], k=motif.dims["k"], result=result,
+        rows=n if swapped else m, columns=m if swapped else n,
+        a=right if swapped else left, b=left if swapped else right,
+        column_letter="m" if swapped else "n",
+    )  # fmt: skip
+
+
+def letters_of(operand: Operand) -> list[tuple[str, int]]:
+    """Return the role's letter and the size of each dimension."""
+    letters = re.findall(r"[a-z]\d*|\*", operand.layout)
+    return [(c[0], n) for c, n in zip(letters, operand.shape, strict=True)]
+
+
+class Access(enum.Enum):
+    """How a sub-group reads an operand."""
+
+    BLOCK = "block"
+    """By 2-d block loads, as it lies or transposed."""
+    GATHERED = "gathered"
+    """Element by element, lanes side by side."""
+    SCATTERED = "scattered"
+    """Element by element, each lane in a line of its own."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BlockLimits:
+    """What 2-d block loads and stores need of a matrix in memory."""
+
+    pitch_alignment: int
+    width_alignment: int
+    least_bytes: int
+
+    @classmethod
+    def of(cls, facts: Facts) -> BlockLimits:
+        """Return what a device needs."""
+        limits = facts.limits
+        return cls(
+            pitch_alignment=limits["block_pitch_alignment"],
+            width_alignment=limits["block_width_alignment"],
+            least_bytes=limits["block_least_bytes"],
+        )
+
+    def takes(self, width_bytes: int, pitch_bytes: int | None) -> bool:
+        """Whether a matrix fits; one of a single row has no pitch."""
+        return (
+            width_bytes >= self.least_bytes
+            and width_bytes % self.width_alignment == 0
+            and (pitch_bytes is None or pitch_bytes % self.pitch_alignment == 0)
+        )
+
+
+def access_of(operand: Operand, lanes: str, limits: BlockLimits) -> Access:
+    """Return how a sub-group can read or write an operand.
+
+    Args:
+        operand: of a contraction.
+        lanes: letter of the dimension that goes along lanes where nothing is transposed: `k` of
+            A, the columns' of B and of the result.
+        limits: of block loads.
+    """
+    sizes = [(letter, size) for letter, size in letters_of(operand) if size != 1]
+    if not sizes:
+        return Access.GATHERED
+    unit = sizes[-1][0]
+    width, pitch = _surface(sizes, unit)
+    element = element_bytes(operand.dtype)
+    if unit != "b" and limits.takes(width * element, None if pitch is None else pitch * element):
+        return Access.BLOCK
+    return Access.GATHERED if unit == lanes else Access.SCATTERED
+
+
+def in_blocks(product: Product, limits: BlockLimits) -> bool:
+    """Whether block loads and stores take both operands and the result of a product."""
+    columns = product.column_letter
+    sides = ((product.a, "k"), (product.b, columns), (product.result, columns))
+    return all(access_of(operand, lanes, limits) is Access.BLOCK for operand, lanes in sides)
+
+
+def _surface(sizes: list[tuple[str, int]], unit: str) -> tuple[int, int | None]:
+    """Return width and pitch, in elements, of the matrix whose rows run along a letter."""
+    width = 1
+    for place in range(len(sizes) - 1, -1, -1):
+        letter, size = sizes[place]
+        if letter == unit:
+            width *= size
+        elif letter != "b":
+            return width, math.prod(n for _, n in sizes[place + 1 :])
+    return width, None
