@@ -7,7 +7,6 @@ A struct or array is a tuple of such values. Pointers are 64-bit integers; bf16 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -137,22 +136,37 @@ def constant(attribute: Any, type_: Type) -> Value:
     from torch_mlir import ir
 
     if isinstance(type_, Aggregate):
-        elements = attribute if isinstance(attribute, ir.ArrayAttr) else list(_elements(attribute))
-        return tuple(constant(e, field) for e, field in zip(elements, type_.fields, strict=True))
+        if not isinstance(attribute, ir.ArrayAttr):
+            numbers = _dense(attribute, type_.fields[0])
+            return tuple(np.split(numbers, len(numbers)))
+        return tuple(constant(e, f) for e, f in zip(attribute, type_.fields, strict=True))
     if isinstance(attribute, ir.DenseElementsAttr):
-        numbers = list(_elements(attribute))
+        values = _dense(attribute, type_)
     else:
-        numbers = [_number(attribute)]
-    values = np.asarray(numbers, np.float32 if type_.is_bf16 else None)
-    values = round_to_bf16(values) if type_.is_bf16 else values.astype(type_.dtype)
+        number = getattr(attribute, "value", attribute)
+        values = np.asarray([number], np.float32 if type_.is_bf16 else type_.dtype)
+        values = round_to_bf16(values) if type_.is_bf16 else values
     return values.reshape(1, -1) if type_.count else values
 
 
-def _elements(attribute: Any) -> Iterator[Any]:
-    """Yield the numbers of a dense attribute; numpy does not know all of their types."""
-    for i in range(len(attribute)):
-        yield attribute[i]
+def _dense(attribute: Any, type_: Type) -> Array:
+    """Return the numbers of a dense attribute."""
+    assert isinstance(type_, Plain)
+    if not type_.is_bf16:
+        return np.ravel(np.array(attribute)).astype(type_.dtype)
+    if attribute.is_splat:
+        value = np.asarray([attribute.get_splat_value().value], np.float32)
+        return np.repeat(round_to_bf16(value), len(attribute))
+    return _dense_bf16(str(attribute).removeprefix("dense<").rpartition("> :")[0])
 
 
-def _number(value: Any) -> Any:
-    return getattr(value, "value", value)
+def _dense_bf16(text: str) -> Array:
+    """Read the printed form, for the bindings do not give out numbers of this type."""
+    if text.startswith('"'):
+        return np.frombuffer(bytes.fromhex(text.strip('"')[2:]), np.uint16)
+    words = text.replace("[", " ").replace("]", " ").replace(",", " ").split()
+    values = round_to_bf16(np.array([0 if w.startswith("0x") else float(w) for w in words]))
+    for i, word in enumerate(words):
+        if word.startswith("0x"):
+            values[i] = int(word, 16)
+    return values
