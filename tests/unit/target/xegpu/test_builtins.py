@@ -5,6 +5,7 @@ implementations are checked and not only compared.
 """
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -70,7 +71,7 @@ def _access_kernel(symbol: str, access: BlockAccess, count: int) -> str:
   }}"""
 
 
-def _run(device: SharedDevice, samples: SimpleNamespace, body: str, name: str, *given: object):
+def _run(device: SharedDevice, samples: SimpleNamespace, body: str, name: str, *given: Any) -> None:
     kinds = ["pointer" if isinstance(a, np.ndarray) else "scalar" for a in given]
     entry = samples.entry(name, *kinds, sub_group=LANES)
     program = device.device.load([samples.module(body, entry)])
@@ -229,7 +230,7 @@ def test_products(
     found = arrays[2]
     if mad.result == "s":
         found = (found.astype(np.uint32) << 16).view(np.float32)
-    assert (found.T == left @ right + start).all()
+    assert (left @ right + start == found.T).all()
 
 
 BROKEN = {
