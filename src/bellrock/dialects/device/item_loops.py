@@ -154,17 +154,15 @@ class _Nest:
             if isinstance(expr, ir.AffineDimExpr):
                 found.append(self._at[expr.position])
             else:
-                zero = index_constant(0) if None in dims else None
-                given = [zero if d is None else d for d in dims]
+                given = [index_constant(0) if d is None else d for d in dims]
                 one = ir.AffineMap.get(access.n_dims, 0, [expr])
                 found.append(affine.AffineApplyOp(one, given).result)
         return found
 
     def _bound(self, loop: int) -> ir.Value:
-        dim = ir.AffineExpr.get_dim(loop, self._op.context)
         for value, access in zip(self._op.operands, self._maps, strict=True):
             for d, expr in enumerate(access.results):
-                if expr == dim:
+                if isinstance(expr, ir.AffineDimExpr) and expr.position == loop:
                     size = ir.MemRefType(value.type).shape[d]
                     if size != _DYNAMIC:
                         return index_constant(size)
