@@ -36,7 +36,7 @@ _DYNAMIC = ir.ShapedType.get_dynamic_stride_or_offset()
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """A matrix in memory that block loads can read."""
+    """A matrix in memory, one of a batch."""
 
     argument: int
     offset: int
@@ -44,66 +44,104 @@ class Matrix:
     height: int
     width: int
     pitch: int
-    batch: tuple[tuple[int, int], ...]
-    """Loops over matrices, each with its step in memory."""
+    batch: tuple[BatchLoop, ...]
     element_bytes: int
 
-    @property
-    def aligned(self) -> bool:
-        """Whether every matrix starts where block loads may."""
-        starts = (self.offset, *(step for _, step in self.batch))
-        return all(s * self.element_bytes % BASE_BYTES == 0 for s in starts)
+
+@dataclass(frozen=True, slots=True)
+class BatchLoop:
+    """A loop over matrices."""
+
+    loop: int
+    size: int
+    step: int
+    """In memory."""
 
 
-def block_matrix(matrix: Matrix) -> Matrix | None:
-    """Return a matrix if block loads can read it, a single row with a pitch that they take."""
+@dataclass(frozen=True, slots=True)
+class BlockMatrix:
+    """A matrix that block loads can read.
+
+    Where not every matrix of a batch starts as block loads want it, they are read as one that has
+    the rows of all: what is below one matrix is the next (`stacked`).
+    """
+
+    argument: int
+    offset: int
+    """Of the first element, a multiple of `BASE_BYTES`."""
+    height: int
+    width: int
+    pitch: int
+    first: int
+    """Column at which the matrix starts."""
+    apart: tuple[tuple[int, int], ...]
+    """Loops over matrices, each with its step in memory."""
+    stacked: tuple[tuple[int, int], ...]
+    """Loops over matrices, each with its step in rows."""
+    element_bytes: int
+
+
+def block_matrix(matrix: Matrix) -> BlockMatrix | None:
+    """Return how block loads read a matrix; None if they cannot."""
     size = matrix.element_bytes
     pitch = matrix.pitch
-    if matrix.height == 1:
-        pitch = -(-matrix.width * size // BASE_BYTES) * BASE_BYTES // size
-    starts = (matrix.offset, *(step for _, step in matrix.batch))
+    unit = BASE_BYTES // size
+    if matrix.height == 1:  # never stepped over
+        pitch = -(-(matrix.width + matrix.offset % unit) // unit) * unit
+    height = matrix.height
+    apart, stacked = [], []
+    for loop in matrix.batch:
+        if loop.step % unit == 0:
+            apart.append((loop.loop, loop.step))
+        elif loop.step % matrix.pitch == 0 and pitch == matrix.pitch:
+            stacked.append((loop.loop, loop.step // pitch))
+            height += (loop.size - 1) * (loop.step // pitch)
+        else:
+            return None
+    first = matrix.offset % unit
+    width = matrix.width + first
     fits = (
-        matrix.width * size >= LEAST_WIDTH_BYTES
-        and matrix.width * size % WIDTH_BYTES == 0
-        and pitch >= matrix.width
+        width * size >= LEAST_WIDTH_BYTES
+        and width * size % WIDTH_BYTES == 0
+        and first * size % WIDTH_BYTES == 0
+        and pitch >= width
         and pitch * size % PITCH_BYTES == 0
         and pitch * size < MOST_BYTES
-        and matrix.height < MOST_BYTES
-        and all(s * size % WIDTH_BYTES == 0 for s in starts)
+        and height < MOST_BYTES
     )
     if not fits:
         return None
-    return Matrix(
-        matrix.argument, matrix.offset, matrix.height, matrix.width, pitch, matrix.batch, size
-    )
+    return BlockMatrix(
+        matrix.argument, matrix.offset - first, height, width, pitch, first,
+        tuple(apart), tuple(stacked), size,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
     """A matrix at a known base: where it starts, for the loads of one work-item."""
 
-    matrix: Matrix
+    matrix: BlockMatrix
     element: ir.Type
     base: ir.Value
     """Address, a multiple of `BASE_BYTES`."""
-    first: Index
-    """Column at which the matrix starts."""
+    row: Index
+    """At which the matrix starts, where several are stacked."""
 
     def descriptor(self, rows: int, columns: int) -> ir.Value:
         """Return what loads blocks of a size."""
         kind = ir.Type.parse(f"!xegpu.tensor_desc<{rows}x{columns}x{self.element}>")
-        width = code.add(self.matrix.width, self.first)
-        dynamic = [] if isinstance(width, int) else [width]
-        known = [self.matrix.height, width if isinstance(width, int) else _DYNAMIC]
         return _make(
-            "xegpu.create_nd_tdesc", [self.base, *dynamic], [kind],
-            const_shape=ir.DenseI64ArrayAttr.get(known),
+            "xegpu.create_nd_tdesc", [self.base], [kind],
+            const_shape=ir.DenseI64ArrayAttr.get([self.matrix.height, self.matrix.width]),
             const_strides=ir.DenseI64ArrayAttr.get([self.matrix.pitch, 1]),
-            operandSegmentSizes=ir.DenseI32ArrayAttr.get([1, len(dynamic), 0]),
+            operandSegmentSizes=ir.DenseI32ArrayAttr.get([1, 0, 0]),
         )[0]  # fmt: skip
 
 
-def placed(matrix: Matrix, buffer: ir.Value, element: ir.Type, batch: Sequence[Index]) -> Placed:
+def placed(
+    matrix: BlockMatrix, buffer: ir.Value, element: ir.Type, batch: Sequence[Index]
+) -> Placed:
     """Emit where a matrix starts.
 
     Args:
@@ -114,16 +152,12 @@ def placed(matrix: Matrix, buffer: ir.Value, element: ir.Type, batch: Sequence[I
     """
     i64 = ir.IntegerType.get_signless(64)
     start = arith.index_cast(i64, memref.extract_aligned_pointer_as_index(buffer))
-    offset = code.add(matrix.offset, *(code.scaled(batch[n], step) for n, step in matrix.batch))
+    offset = code.add(matrix.offset, *(code.scaled(batch[n], step) for n, step in matrix.apart))
     if isinstance(offset, ir.Value) or offset:
         moved = code.as_value(code.scaled(offset, matrix.element_bytes))
         start = arith.addi(start, arith.index_cast(i64, moved))
-    if matrix.aligned:
-        return Placed(matrix, element, start, 0)
-    low = arith.andi(start, arith.constant(i64, BASE_BYTES - 1))
-    first = arith.shrui(low, arith.constant(i64, matrix.element_bytes.bit_length() - 1))
-    base = arith.andi(start, arith.constant(i64, -BASE_BYTES))
-    return Placed(matrix, element, base, arith.index_cast(ir.IndexType.get(), first))
+    row = code.add(*(code.scaled(batch[n], rows) for n, rows in matrix.stacked))
+    return Placed(matrix, element, start, row)
 
 
 def load_block(
@@ -176,7 +210,10 @@ def _at(
     column: Index,
     attributes: dict[str, ir.Attribute],
 ) -> Sequence[ir.Value]:
-    at = [code.as_value(row), code.as_value(code.add(column, place.first))]
+    at = [
+        code.as_value(code.add(row, place.row)),
+        code.as_value(code.add(column, place.matrix.first)),
+    ]
     offsets = ir.DenseI64ArrayAttr.get([_DYNAMIC, _DYNAMIC])
     return _make(name, [*operands, *at], results, const_offsets=offsets, **attributes)
 

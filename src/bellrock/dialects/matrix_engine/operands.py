@@ -21,6 +21,8 @@ from bellrock.dialects.matrix_engine.block_io import (
     DEPTH,
     LANES,
     ROWS,
+    BatchLoop,
+    BlockMatrix,
     Matrix,
     Placed,
     block_matrix,
@@ -41,9 +43,14 @@ ELEMENT_BYTES = 2
 class BlockAccess:
     """How block loads read a side."""
 
-    matrix: Matrix
+    matrix: BlockMatrix
     depth_first: bool
     """Whether the matrix in memory has a row for each step of the depth."""
+
+    @property
+    def runs_on(self) -> bool:
+        """Whether there may be something else in memory beyond the depth."""
+        return self.depth_first and bool(self.matrix.stacked)
 
 
 def block_access(kernel: EngineKernel, side: Side) -> BlockAccess | None:
@@ -56,7 +63,7 @@ def block_access(kernel: EngineKernel, side: Side) -> BlockAccess | None:
     step, depth = across.stride(strides), kernel.depth.stride(strides)
     if step is None or depth is None:
         return None
-    batch = _batch(kernel.batch, strides)
+    batch = batch_loops(kernel.batch, strides)
     for depth_first in (side is kernel.b, side is kernel.a):
         unit, pitch = (step, depth) if depth_first else (depth, step)
         tall, wide = (kernel.depth, across) if depth_first else (across, kernel.depth)
@@ -71,8 +78,13 @@ def block_access(kernel: EngineKernel, side: Side) -> BlockAccess | None:
     return None
 
 
-def _batch(batch: Loops, strides: Mapping[int, int]) -> tuple[tuple[int, int], ...]:
-    return tuple((n, strides[n]) for n in batch.numbers if strides.get(n))
+def batch_loops(batch: Loops, strides: Mapping[int, int]) -> tuple[BatchLoop, ...]:
+    """Return the loops over matrices that lie apart."""
+    return tuple(
+        BatchLoop(n, size, strides[n])
+        for n, size in zip(batch.numbers, batch.sizes, strict=True)
+        if strides.get(n) and size != 1
+    )
 
 
 class BlockSide:
@@ -82,6 +94,7 @@ class BlockSide:
         """Make the descriptors, once for a sub-group."""
         self._tile, self._place, self._is_a = tile, place, is_a
         self._depth_first = access.depth_first
+        self._masked = access.runs_on and not tile.depth_fits
         choice = tile.choice
         self._extent = choice.sub_group[0 if is_a else 1]
         straight = access.depth_first != is_a
@@ -104,8 +117,17 @@ class BlockSide:
             along = code.add(first, at)
             row, column = (depth, along) if self._depth_first else (along, depth)
             loaded = load_block(self._place, self._load, row, column, form=self._form)
+            if self._masked:
+                loaded = self._without_others(loaded, depth)
             found += _cut(loaded) if self._is_a else [loaded]
         return found[: self._extent // (ROWS if self._is_a else LANES)]
+
+    def _without_others(self, block: ir.Value, depth: Index) -> ir.Value:
+        """Return a block with zeros beyond the depth."""
+        if self._is_a:
+            at = code.add(depth, self._tile.lane)
+            return _zero_outside(block, inside(at, self._tile.kernel.depth))
+        return _zero_outside(block, _steps_inside(depth, self._tile.kernel.depth))
 
     def prefetch(self, depth: Index) -> None:
         """Ask for the sub-group's share of what its work-group multiplies from some depth on."""
@@ -172,11 +194,7 @@ class GatheredSide:
         steps = [code.add(depth, e) for e in range(DEPTH)]
         clamped = [code.minimum(s, size - 1) if ragged else s for s in steps]
         value = self._read([tile.loops(column=where, depth=d) for d in clamped])
-        if not ragged:
-            return value
-        i1 = ir.VectorType.get([DEPTH], ir.IntegerType.get_signless(1))
-        within = [inside(s, tile.kernel.depth) for s in steps]
-        return _zero_outside(value, vector.from_elements(i1, within))
+        return _zero_outside(value, _steps_inside(depth, tile.kernel.depth)) if ragged else value
 
     def _read(self, loops: Sequence[Sequence[Index]]) -> ir.Value:
         return self._points.at(self._side.value, [indices(self._side.access, at) for at in loops])
@@ -206,6 +224,12 @@ def _cut(block: ir.Value) -> list[ir.Value]:
     return [
         vector.extract_strided_slice(part, block, [at], [ROWS], [1]) for at in range(0, size, ROWS)
     ]
+
+
+def _steps_inside(depth: Index, dimension: Loops) -> ir.Value:
+    """Return which of the next steps of the depth are in the matrices."""
+    i1 = ir.VectorType.get([DEPTH], ir.IntegerType.get_signless(1))
+    return vector.from_elements(i1, [inside(code.add(depth, e), dimension) for e in range(DEPTH)])
 
 
 def _zero_outside(value: ir.Value, within: ir.Value) -> ir.Value:

@@ -16,6 +16,7 @@ from bellrock.dialects.matrix_engine.block_io import (
     DEPTH,
     LANES,
     ROWS,
+    BlockMatrix,
     Matrix,
     Placed,
     block_matrix,
@@ -24,7 +25,7 @@ from bellrock.dialects.matrix_engine.block_io import (
     store_block,
 )
 from bellrock.dialects.matrix_engine.frames import Dimension, Result, Zero
-from bellrock.dialects.matrix_engine.operands import side_of
+from bellrock.dialects.matrix_engine.operands import batch_loops, side_of
 from bellrock.dialects.matrix_engine.points import Points
 from bellrock.dialects.matrix_engine.reading import EngineKernel
 from bellrock.dialects.matrix_engine.tile import Choice, Tile, inside, tile_of
@@ -117,7 +118,7 @@ class _Product:
         return [indices(tile.kernel.output, tile.loops(row=r, column=column)) for r in rows]
 
     def _store_place(self, result: Result) -> tuple[Placed, ir.Value] | None:
-        matrix = _stored_matrix(self._tile.kernel, result)
+        matrix = _stored_matrix(self._tile.kernel, result, rows_fit=self._tile.rows_fit)
         if matrix is None:
             return None
         kind = ir.RankedTensorType(result.value.type).element_type
@@ -179,7 +180,7 @@ def _when(condition: ir.Value, emit: object) -> None:
         scf.YieldOp([])
 
 
-def _stored_matrix(kernel: EngineKernel, result: Result) -> Matrix | None:
+def _stored_matrix(kernel: EngineKernel, result: Result, *, rows_fit: bool) -> BlockMatrix | None:
     """Return the matrix that a result is in memory, if it can be stored in blocks."""
     kind = ir.RankedTensorType(result.value.type).element_type
     size = element_bytes(str(kind))
@@ -196,8 +197,12 @@ def _stored_matrix(kernel: EngineKernel, result: Result) -> Matrix | None:
         return None
     if across != 1 and kernel.columns.size != 1:
         return None
-    batch = tuple((n, strides[n]) for n in kernel.batch.numbers if strides.get(n))
-    return block_matrix(
+    batch = batch_loops(kernel.batch, strides)
+    matrix = block_matrix(
         Matrix(result.place.argument, result.place.offset, kernel.rows.size, kernel.columns.size,
                pitch, batch, size)
     )  # fmt: skip
+    # Rows beyond a stacked matrix are somebody else's.
+    if matrix is None or (matrix.stacked and not rows_fit):
+        return None
+    return matrix
