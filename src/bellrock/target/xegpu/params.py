@@ -20,7 +20,8 @@ def knobs_for(motif: Motif) -> tuple[type[Knobs], ...]:
     """Return the classes of parameters of a motif; loops and what has no loops have none."""
     if not takes_simt(motif):
         return ()
-    return (DpasKnobs, SimtKnobs) if takes_dpas(motif) else (SimtKnobs,)
+    # What matrix engines take is left to them, however small: sums then round alike for all shapes.
+    return (DpasKnobs,) if takes_dpas(motif) else (SimtKnobs,)
 
 
 def default_choice(motif: Motif, facts: Facts) -> Knobs | None:
