@@ -77,6 +77,14 @@ class CompiledModel:
         """Why times of calls are not those of the device meant; empty where they are."""
         return self._executable.timing_note
 
+    def device_seconds(self) -> float | None:
+        """Return the last call's time by the device's own clock; None if it is the host."""
+        return self._executable.device_seconds()
+
+    def flush_caches(self, cache_bytes: int) -> None:
+        """Evict the device's caches, where they are not the host's."""
+        self._executable.flush_caches(cache_bytes)
+
     def warnings(self) -> tuple[str, ...]:
         """Return what went wrong in the calls so far and was mended, e.g. by a second attempt."""
         return self._executable.warnings()

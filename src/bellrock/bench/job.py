@@ -244,7 +244,7 @@ class _Job:
             facts = subject.target.measured_facts(cache_dir=cache_dir)
             self._learn(target=target_info(self.request.target, facts))
             work = work_of(compiled.compiled.payload)
-            found = time_programs(programs, self.request, work=work, facts=facts)
+            found = time_programs(programs, self.request, work=work, facts=facts, device=compiled)
         baselines = {
             name: info.model_copy(update={"time": found.times.get(name)})
             for name, info in self.record.baselines.items()

@@ -58,6 +58,7 @@ def measure(
     *,
     flush: Callable[[], None] | None = None,
     clock: Clock = time.perf_counter,
+    own: Mapping[str, Clock] | None = None,
 ) -> dict[str, Samples]:
     """Time the programs against each other.
 
@@ -66,6 +67,8 @@ def measure(
         plan: how long and how.
         flush: evicts the caches, outside the time taken; needed in cold mode.
         clock: seconds, monotonic.
+        own: of programs that run on a device with a clock of its own: returns how long the last
+            call took.
 
     Returns:
         samples by the same names, all of the same number of rounds.
@@ -78,7 +81,10 @@ def measure(
     if plan.mode == "cold" and flush is None:
         raise BenchError("cold mode needs a way to flush the caches")
     started = clock()
-    repetitions = {name: _calibrate(call, plan, clock) for name, call in programs.items()}
+    own = own or {}
+    repetitions = {
+        name: _calibrate(call, plan, clock, own.get(name)) for name, call in programs.items()
+    }
     samples: dict[str, list[float]] = {name: [] for name in programs}
     order, shuffler = list(programs), random.Random(plan.seed)
     measured_from = clock()
@@ -88,7 +94,7 @@ def measure(
             for name in order:
                 if plan.mode == "cold" and flush is not None:
                     flush()
-                seconds = _sample(programs[name], repetitions[name], clock)
+                seconds = _sample(programs[name], repetitions[name], clock, own.get(name))
                 samples[name].append(seconds / repetitions[name])
     return {
         name: Samples(
@@ -100,21 +106,27 @@ def measure(
     }
 
 
-def _sample(call: Call, repetitions: int, clock: Clock) -> float:
+def _sample(call: Call, repetitions: int, clock: Clock, own: Clock | None) -> float:
+    if own is not None:
+        seconds = 0.0
+        for _ in range(repetitions):
+            call()
+            seconds += own()
+        return seconds
     begin = clock()
     for _ in range(repetitions):
         call()
     return clock() - begin
 
 
-def _calibrate(call: Call, plan: Plan, clock: Clock) -> int:
+def _calibrate(call: Call, plan: Plan, clock: Clock, own: Clock | None) -> int:
     """Warm up, and return how many calls make a run of at least the wanted length."""
-    seconds = _sample(call, 1, clock)
+    seconds = _sample(call, 1, clock, own)
     for _ in range(plan.warmup_runs - 1):
         # A slow call is warm after one: more would eat the budget of the rounds.
         if seconds > plan.limit_seconds / (4 * plan.min_runs):
             break
-        seconds = _sample(call, 1, clock)
+        seconds = _sample(call, 1, clock, own)
     if plan.mode == "cold":
         return 1
     repetitions = 1
@@ -122,7 +134,7 @@ def _calibrate(call: Call, plan: Plan, clock: Clock) -> int:
         # A fifth on top, because the calls get faster once caches and branches are warm.
         wanted = 1.2 * plan.min_sample_seconds * repetitions / max(seconds, 1e-9)
         repetitions = min(max(repetitions * 2, int(wanted) + 1), plan.max_repetitions)
-        seconds = _sample(call, repetitions, clock)
+        seconds = _sample(call, repetitions, clock, own)
     return repetitions
 
 

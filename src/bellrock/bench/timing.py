@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from bellrock.bench.machine import OtherLoad
 from bellrock.bench.measure import Clock, Plan, cache_flusher, measure
@@ -25,6 +26,18 @@ NOISY = 0.1
 CROWDED = 0.1
 SHARE_OF_TIME_LIMIT = 0.25
 """Of a problem's time limit, for timing."""
+
+
+class Device(Protocol):
+    """What may have a clock and caches of its own, once it has been called."""
+
+    def device_seconds(self) -> float | None:
+        """Return the last call's time by the device's own clock; None if it is the host."""
+        ...
+
+    def flush_caches(self, cache_bytes: int) -> None:
+        """Evict the device's caches, where they are not the host's."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,6 +60,7 @@ def time_programs(
     work: Work,
     facts: Facts,
     clock: Clock = time.perf_counter,
+    device: Device | None = None,
 ) -> Timing:
     """Measure and judge.
 
@@ -56,6 +70,7 @@ def time_programs(
         work: of one call.
         facts: of the device.
         clock: seconds, monotonic.
+        device: what ours runs on, if it has a clock and caches of its own.
     """
     plan = Plan(
         mode=request.mode,
@@ -66,12 +81,12 @@ def time_programs(
     # The first baseline's code is the same in every run, so its noise is the machine's.
     twice = next((name for name in programs if name != OURS), OURS)
     others = OtherLoad()
-    flush = cache_flusher(max(facts.cache_bytes.values(), default=32 << 20))
     samples = measure(
         {**programs, AGAIN: programs[twice]},
         plan,
-        flush=flush if request.mode == "cold" else None,
+        flush=_flusher(facts, device) if request.mode == "cold" else None,
         clock=clock,
+        own=_own_clocks(device, OURS, *([AGAIN] if twice == OURS else [])),
     )
     noise = noise_floor(samples[twice].seconds, samples[AGAIN].seconds)
     times = {
@@ -94,6 +109,26 @@ def time_programs(
         implausible=implausible(work, seconds=ours, facts=facts),
         warnings=_doubts(noise, twice, others.share()),
     )
+
+
+def _flusher(facts: Facts, device: Device | None) -> Callable[[], None]:
+    """Return what evicts the caches of the host, and of the device where there is one."""
+    cache_bytes = max(facts.cache_bytes.values(), default=32 << 20)
+    flush_host = cache_flusher(cache_bytes)
+
+    def flush() -> None:
+        flush_host()
+        if device is not None:
+            device.flush_caches(cache_bytes)
+
+    return flush
+
+
+def _own_clocks(device: Device | None, *names: str) -> dict[str, Clock]:
+    """Return the device's clock for programs that run on it."""
+    if device is None or device.device_seconds() is None:
+        return {}
+    return dict.fromkeys(names, lambda: device.device_seconds() or 0.0)
 
 
 def _doubts(noise: float, twice: str, others_share: float) -> tuple[str, ...]:

@@ -65,6 +65,14 @@ class Executable:
         """Why times of calls are not those of the device meant; empty where they are."""
         return self._loaded.timing_note
 
+    def device_seconds(self) -> float | None:
+        """Return the last call's time by the device's own clock; None if it is the host."""
+        return self._loaded.device_seconds()
+
+    def flush_caches(self, cache_bytes: int) -> None:
+        """Evict the device's caches, where they are not the host's."""
+        self._loaded.flush_caches(cache_bytes)
+
     def warnings(self) -> tuple[str, ...]:
         """Return what went wrong in the calls so far and was mended."""
         return self._loaded.warnings()

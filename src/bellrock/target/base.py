@@ -152,6 +152,20 @@ class Loaded(abc.ABC):
     timing_note: str = ""
     """Why times taken here are not those of the device meant; empty where they are."""
 
+    def device_seconds(self) -> float | None:
+        """Return how long the kernels of the last call took, by the device's own clock.
+
+        None where the caller's clock is the right one: the device is the host.
+        """
+        return None
+
+    def flush_caches(self, cache_bytes: int) -> None:  # noqa: B027 (the host's: nothing to do)
+        """Evict the device's caches, where they are not the host's.
+
+        Args:
+            cache_bytes: size of the largest.
+        """
+
     def warnings(self) -> tuple[str, ...]:
         """Return what went wrong so far and was mended, for the user to know: a line each."""
         return ()

@@ -109,3 +109,12 @@ def test_cold_mode_needs_a_flush(bench: Bench) -> None:
 def test_nothing_to_measure_is_an_error() -> None:
     with pytest.raises(BenchError, match="no program"):
         measure({}, Plan())
+
+
+def test_a_device_has_a_clock_of_its_own(bench: Bench) -> None:
+    """Its times count, whatever the host's clock says of the call and of the copies around it."""
+    programs = {"ours": bench.program("ours", 0.5), "eager": bench.program("eager", 0.25)}
+    plan = Plan(min_runs=4, target_seconds=0.0)
+    samples = measure(programs, plan, clock=bench.clock, own={"ours": lambda: 0.01})
+    assert samples["ours"].seconds == (0.01,) * 4
+    assert samples["eager"].seconds == pytest.approx((0.25,) * 4)

@@ -14,12 +14,15 @@ from bellrock.errors import DeviceError
 from bellrock.target.base import Artifact, Loaded
 from bellrock.target.xegpu.container import unpack
 from bellrock.target.xegpu.host import HostCode
-from bellrock.target.xegpu.loaders.base import Command, DeviceLostError, Program
+from bellrock.target.xegpu.loaders.base import Command, Copy, DeviceLostError, Program
 from bellrock.target.xegpu.loaders.choosing import SharedDevice, shared_device
 from bellrock.target.xegpu.memory import Block, Frame
 
 KEPT_PREPARATIONS = 2
 """Sets of prepared values that stay on the device: the last, and one that a call may still use."""
+
+FLUSH_FACTOR = 4
+"""Times the size of the caches that is written to evict what they hold."""
 
 _Result = TypeVar("_Result")
 
@@ -51,6 +54,17 @@ class XegpuLoaded(Loaded):
         self._program_generation = -1
         self._prepared: OrderedDict[tuple[int, ...], list[Block]] = OrderedDict()
         self._attempt(self._loaded_program)
+
+    def device_seconds(self) -> float | None:
+        """Return the time of the last call's kernels, without copies, by the device's clock."""
+        return None if self.timing_note else self._shared.device.seconds
+
+    def flush_caches(self, cache_bytes: int) -> None:
+        """Copy within device memory what the caches cannot hold."""
+        size = FLUSH_FACTOR * cache_bytes
+        with self._shared.session(), self._shared.memory.frame() as frame:
+            one, two = frame.take(size), frame.take(size)
+            self._loaded_program().run([Copy(two.address, one.address, size)])
 
     def warnings(self) -> tuple[str, ...]:
         """Return which requests were made a second time, and why."""

@@ -107,7 +107,11 @@ def test_a_program_goes_through_and_leaves_nothing(
     assert isinstance(gpu.device, LevelZeroDevice)
     assert driver.calls.count("zeCommandListAppendLaunchKernel") == 1 + 3
     assert gpu.device.seconds == pytest.approx(3 * 100 * 50e-9)
+    assert program.device_seconds() == gpu.device.seconds
     assert program.timing_note == ""
+    program.flush_caches(1 << 20)
+    assert driver.calls.count("zeCommandListAppendLaunchKernel") == 1 + 3
+    gpu.memory.release()
     with pytest.raises(DeviceError, match="closed that is still in use"):
         gpu.device.close()
     program.close()

@@ -76,6 +76,8 @@ class Device(abc.ABC):
     """For people."""
     timing_note: str = ""
     """Why times on it are not those of a GPU; empty on a GPU."""
+    seconds: float | None = None
+    """How long the kernels of the last run took, by the device's own clock; None: not known."""
     exact_sizes: bool = False
     """Whether it tells accesses beyond an allocation's end: memory is then not rounded up, nor
     used again."""

@@ -63,8 +63,6 @@ class LevelZeroDevice(Device):
         self._api.call("zeDeviceGetProperties", self._device, ctypes.byref(self.about))
         self._api.call("zeDeviceGetComputeProperties", self._device, ctypes.byref(self.limits))
         self.name = self.about.name.decode(errors="replace")
-        self.seconds = 0.0
-        """Time of the kernels of the last run, by the device's clock."""
         self.allocations = Allocations()
         self.modules = 0
         """That are loaded."""
@@ -183,7 +181,7 @@ class LevelZeroDevice(Device):
 
     def run(self, commands: Sequence[tuple[Command, ze.Handle | None]]) -> None:
         """Carry out checked commands; launches come with their kernels."""
-        self.seconds = 0.0
+        seconds = 0.0
         for first in range(0, len(commands), EVENTS):
             some = commands[first : first + EVENTS]
             events = self._events[: len(some)]
@@ -192,8 +190,9 @@ class LevelZeroDevice(Device):
             self._wait(events[-1])
             for (command, _), event in zip(some, events, strict=True):
                 if isinstance(command, Launch):
-                    self.seconds += self._elapsed(event)
+                    seconds += self._elapsed(event)
                 self._api.call("zeEventHostReset", event)
+        self.seconds = seconds
 
     def _append(self, command: Command, kernel: ze.Handle | None, event: ze.Handle) -> None:
         call = self._api.call

@@ -184,7 +184,8 @@ class OpenClProgram(Program):
         for command in commands:
             self._check(command)
         if commands:
-            self._device.ask(messages.Run(self._number, tuple(commands)), messages.Done)
+            request = messages.Run(self._number, tuple(commands))
+            self._device.seconds = self._device.ask(request, messages.Ran).seconds
 
     def _check(self, command: Command) -> None:
         about, allocations = self._device.about, self._device.allocations

@@ -98,6 +98,14 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
+class Ran:
+    """Commands are carried out."""
+
+    seconds: float
+    """Of the kernels, by the device's clock."""
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """It was refused; the process goes on."""
 
@@ -105,4 +113,4 @@ class Failed:
 
 
 Request = Hello | Map | Unmap | Flow | Build | Drop | Run
-Answer = About | Place | Done | Failed
+Answer = About | Place | Done | Ran | Failed

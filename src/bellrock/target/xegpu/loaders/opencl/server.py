@@ -29,6 +29,7 @@ from bellrock.target.xegpu.loaders.opencl.messages import (
     Hello,
     Map,
     Place,
+    Ran,
     Request,
     Run,
     Source,
@@ -86,7 +87,8 @@ class Server:
 
         device = _choose(allow_gpu=request.allow_gpu)
         self._context = cl.Context([device])
-        self._queue = cl.CommandQueue(self._context)
+        profiling = cl.command_queue_properties.PROFILING_ENABLE
+        self._queue = cl.CommandQueue(self._context, properties=profiling)
         is_gpu = bool(device.type & cl.device_type.GPU)
         if is_gpu or request.own_memory:
             self._unified = UnifiedMemory(self._context, device, self._queue)
@@ -152,23 +154,26 @@ class Server:
         self._programs.pop(request.number, None)
         return Done()
 
-    def _run(self, request: Run) -> Done:
+    def _run(self, request: Run) -> Ran:
         kernels = self._programs[request.number]
-        for command in request.commands:
-            self._enqueue(command, kernels)
+        events = [self._enqueue(command, kernels) for command in request.commands]
         self._queue.finish()
-        return Done()
+        spans = [e.profile.end - e.profile.start for e in events if e is not None]
+        return Ran(1e-9 * sum(spans))
 
-    def _enqueue(self, command: Command, kernels: dict[str, _Kernel]) -> None:
+    def _enqueue(self, command: Command, kernels: dict[str, _Kernel]) -> Any:
+        """Enqueue a command, and return the event of a launch."""
         import pyopencl as cl
 
         if isinstance(command, Copy):
             self._copy(command)
-        elif all(command.grid):
-            kernel = kernels[command.kernel]
-            self._set_arguments(kernel, command)
-            items = tuple(g * n for g, n in zip(command.grid, command.group, strict=True))
-            cl.enqueue_nd_range_kernel(self._queue, kernel.kernel, items, command.group)
+            return None
+        if not all(command.grid):
+            return None
+        kernel = kernels[command.kernel]
+        self._set_arguments(kernel, command)
+        items = tuple(g * n for g, n in zip(command.grid, command.group, strict=True))
+        return cl.enqueue_nd_range_kernel(self._queue, kernel.kernel, items, command.group)
 
     def _copy(self, command: Copy) -> None:
         if self._unified:
