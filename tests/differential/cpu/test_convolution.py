@@ -100,6 +100,11 @@ def check(
         (nn.Conv3d(8, 8, 3, groups=4, padding=(2, 0, 1), stride=2), (2, 8, 7, 14, 15)),
         (nn.Conv3d(8, 8, (4, 5, 7), padding=(3, 4, 6), stride=(3, 1, 1)), (2, 8, 2, 9, 15)),
         (nn.Conv3d(4, 8, (1, 3, 7), padding=(2, 0, 1)), (1, 4, 3, 9, 15)),
+        # Taps of rows that meet padding only are left out; junk between rows is, too.
+        (nn.Conv2d(8, 16, (7, 9), padding=(6, 0), dilation=(1, 3)), (1, 8, 14, 72)),
+        (nn.Conv2d(8, 16, (7, 9), padding=(9, 2), dilation=(3, 3)), (2, 8, 9, 68)),
+        (nn.Conv2d(8, 16, (6, 9), padding=(7, 3), dilation=(3, 2), stride=(2, 1)), (1, 8, 15, 42)),
+        (nn.Conv3d(4, 8, (3, 7, 9), padding=(2, 6, 4)), (1, 4, 3, 5, 33)),
     ],
     ids=str,
 )

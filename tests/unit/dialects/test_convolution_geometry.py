@@ -94,3 +94,25 @@ def test_taps_of_a_transposed_convolution_meet_no_zero(spread: int, low: int) ->
                 place = (at[0] // spread + halo.row.low, at[1] // spread + halo.column.low)
                 wanted[10 * h + w] = place
         assert found == wanted
+
+
+@pytest.mark.parametrize("columns", [1, 16, 31, 47, 48, 49])
+@pytest.mark.parametrize("kernel", [1, 3, 30])
+@pytest.mark.parametrize("rows", [1, 2, 5])
+def test_tiles_hold_every_pixel_of_a_block(rows: int, kernel: int, columns: int) -> None:
+    tile = 32
+    row = Axis(output=rows, kernel=1, size=rows)
+    column = Axis(output=columns, kernel=kernel, size=columns + kernel - 1)
+    halo = Halo((), row, column, in_channels=1, rows=rows, columns=columns, lanes=16)
+    if halo.by_rows(tile):
+        steps = range(halo.row_tiles(tile))
+        starts = [r * halo.pitch + s * tile for r in range(rows) for s in steps]
+    else:
+        starts = [s * tile for s in range(halo.tiles(rows, tile))]
+    assert len(starts) == halo.tiles(rows, tile)
+    held = {start + i for start in starts for i in range(tile)}
+    assert held >= {r * halo.pitch + q for r in range(rows) for q in range(columns)}
+    assert max(held) < halo.span(tile)
+    # Neither way takes more tiles than the other would.
+    across, apart = -(-halo.pixels(rows) // tile), rows * halo.row_tiles(tile)
+    assert halo.tiles(rows, tile) == min(across, apart)

@@ -25,12 +25,12 @@ from torch_mlir.dialects import ext, transform
 from bellrock.dialects import vector_code as code
 from bellrock.dialects.convolution.epilogue import Epilogue
 from bellrock.dialects.convolution.flattening import flatten
-from bellrock.dialects.convolution.geometry import Halo, phase_taps
+from bellrock.dialects.convolution.geometry import Axis, Halo, phase_taps
 from bellrock.dialects.convolution.operands import address
 from bellrock.dialects.convolution.packing import Block, Packing, has_zeros_around, padding_of
 from bellrock.dialects.convolution.reading import ConvolutionKernel, read_kernel
 from bellrock.dialects.convolution.results import Panel, Results
-from bellrock.dialects.convolution.tile import Filter, Tile
+from bellrock.dialects.convolution.tile import Filter, Inside, Range, Tile
 from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
 from bellrock.dialects.outlining import anchor_of
 from bellrock.dialects.replacing import leave_to_blocks, read_sizes, replace
@@ -209,31 +209,52 @@ class _Lowering:
 
     def _tiles(self, tile: Tile, weights: Index, block: Block, phase: Index) -> None:
         """Emit the tiles of one panel."""
-        spread = self.kernel.column.axis.spread
-        pixels = code.add(code.scaled(code.add(block.rows, -1), self.halo.pitch), self.halo.columns)
+        spread, pitch = self.kernel.column.axis.spread, self.halo.pitch
         with code.loop(0, spread) as column_phase:
             of_column = code.add(code.scaled(phase, spread), column_phase)
             into = code.scaled(column_phase, self.panel * tile.sums_pitch)
+
+            def emit(pixel: Index, first: Index, last: Index) -> None:
+                rows = self._inside(self.kernel.row.axis, first, last)
+                inside = Inside(depths=self._depths(block), rows=rows)
+                tile.emit(weights, pixel, of_column, into, inside)
+
+            if self.halo.by_rows(self.tile_pixels):
+                # A tile that reaches into the next row leaves sums there that the next row's
+                # own tile, which comes later, overwrites.
+                steps = self.halo.row_tiles(self.tile_pixels)
+                with code.loop(0, block.rows) as row, code.loop(0, steps) as step:
+                    start = code.add(code.scaled(row, pitch), code.scaled(step, self.tile_pixels))
+                    at = code.add(block.row, row)
+                    emit(start, at, at)
+                return
+            pixels = code.add(code.scaled(code.add(block.rows, -1), pitch), self.halo.columns)
             with code.loop(0, code.ceil_quotient(pixels, self.tile_pixels)) as step:
                 pixel = code.scaled(step, self.tile_pixels)
-                tile.emit(weights, pixel, of_column, into, self._depths(block))
+                ends = (pixel, code.add(pixel, self.tile_pixels - 1))
+                first, last = (code.add(block.row, code.quotient(p, pitch)[0]) for p in ends)
+                emit(pixel, first, last)
 
-    def _depths(self, block: Block) -> tuple[Index, Index] | None:
+    def _depths(self, block: Block) -> Range | None:
         """Return which taps of the leading axis do not meet zeros alone; None: unknown."""
-        kernel = self.kernel
-        if len(kernel.leading) != 1 or not has_zeros_around(kernel):
+        if len(self.kernel.leading) != 1:
             return None
-        axis = kernel.leading[0].axis
-        if axis.spread > 1 or axis.dilation > 1 or not axis.padded:
+        return self._inside(self.kernel.leading[0].axis, block.leading[0], block.leading[0])
+
+    def _inside(self, axis: Axis, first: Index, last: Index) -> Range | None:
+        """Return the taps by which outputs `first` to `last` meet the image."""
+        if axis.spread > 1 or not axis.padded or not has_zeros_around(self.kernel):
             return None
-        first = code.add(code.scaled(block.leading[0], axis.stride), -axis.low)
-        low = code.maximum(code.subtract(0, first), 0)
-        return low, code.minimum(code.subtract(axis.size, first), axis.kernel)
+        first, last = (code.add(code.scaled(at, axis.stride), -axis.low) for at in (first, last))
+        before = code.maximum(code.subtract(0, last), 0)
+        after = code.maximum(code.subtract(axis.size, first), 0)
+        low, high = (code.ceil_quotient(n, axis.dilation) for n in (before, after))
+        return low, code.minimum(high, axis.kernel)
 
     def _tile_and_results(self, packed: ir.Value, filters: Filter) -> tuple[Tile, Results]:
         """Return what sums a tile and what writes the results, with the sums' buffer."""
         kernel, halo = self.kernel, self.halo
-        pitch = -(-halo.pixels(halo.rows) // self.tile_pixels) * self.tile_pixels
+        pitch = halo.span(self.tile_pixels)
         part = self.panel * pitch
         sums = code.stack_buffer(kernel.column.axis.spread * part, ir.F32Type.get())
         spatial = [*kernel.leading, kernel.row, kernel.column]

@@ -132,6 +132,27 @@ class Halo:
         """Return the pixels of some rows, numbered along the pitch."""
         return (rows - 1) * self.pitch + self.columns
 
+    def by_rows(self, tile: int) -> bool:
+        """Whether tiles start anew at each row of a block, since fewer pixels are in vain."""
+        across = -(-self.pixels(self.rows) // tile)
+        return self.rows > 1 and self.rows * self.row_tiles(tile) <= across
+
+    def row_tiles(self, tile: int) -> int:
+        """Return the tiles of one row."""
+        return -(-self.columns // tile)
+
+    def tiles(self, rows: int, tile: int) -> int:
+        """Return the tiles of some rows of a block."""
+        if self.by_rows(tile):
+            return rows * self.row_tiles(tile)
+        return -(-self.pixels(rows) // tile)
+
+    def span(self, tile: int) -> int:
+        """Return how many pixels all tiles of a block lie in."""
+        if self.by_rows(tile):
+            return (self.rows - 1) * self.pitch + self.row_tiles(tile) * tile
+        return self.tiles(self.rows, tile) * tile
+
     def elements(self, tile: int) -> int:
         """Return the size of the whole buffer, for tiles of so many pixels."""
         return self.in_channels * self.channel + tile + self.pitch + 2 * self.lanes

@@ -6,7 +6,7 @@ buffer of one row per output channel. The filter's scalars are broadcast; pixels
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from torch_mlir import ir
@@ -19,6 +19,20 @@ from bellrock.dialects.vector_code import Index
 LARGEST_UNROLLED = 160
 """Multiply-adds of one unrolled block. Beyond, LLVM's scheduler mixes taps until registers
 spill (25 taps x 16 channels: a hundred spills, half the speed), and compile time grows."""
+
+
+Range = tuple[Index, Index]
+"""A first index and an end."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inside:
+    """The taps of a tile that meet the image, where that is known: others meet zeros alone."""
+
+    depths: Range | None
+    """Of the leading axes."""
+    rows: Range | None
+    """Of the rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +64,7 @@ class Tile:
         pixel: Index,
         phase: Index,
         into: Index,
-        depths: tuple[Index, Index] | None = None,
+        inside: Inside,
     ) -> None:
         """Emit a tile: sum over channels and taps, then store.
 
@@ -59,12 +73,12 @@ class Tile:
             pixel: the tile's first pixel.
             phase: of a transposed convolution: which of the taps.
             into: start of the tile's part of the buffer of sums.
-            depths: the taps of the leading axes that meet the image, if it is known.
+            inside: the taps that count.
         """
         zero = code.zeros(self.halo.lanes, self._element())
         start = [zero] * (self.channels * self.vectors)
         if self.phases is None:
-            sums = self._over_channels(weights_at, pixel, start, depths)
+            sums = self._over_channels(weights_at, pixel, start, inside)
         else:
             sums = self._over_phase(self.phases, weights_at, pixel, phase, start)
         for number, value in enumerate(sums):
@@ -117,16 +131,13 @@ class Tile:
         weights_at: Index,
         pixel: Index,
         sums: Sequence[ir.Value],
-        depths: tuple[Index, Index] | None,
+        inside: Inside,
     ) -> Sequence[ir.Value]:
         per_tap = self.channels * self.vectors
         largest = max(1, LARGEST_UNROLLED // per_tap)
         blocks = cut_taps(self.halo.taps(), list(self.tap_weights), largest)
         count = self.halo.in_channels
         unrolled = 1
-        each_depth, rest = divmod(len(blocks.starts), self.halo.depths)
-        low, high = (0, 0) if depths is None else (code.scaled(d, each_depth) for d in depths)
-        limits = None if depths is None or rest else (low, high)
         if len(blocks.starts) == 1:
             limit = max(1, largest // len(blocks.offsets))
             unrolled = max(d for d in range(1, min(count, limit) + 1) if count % d == 0)
@@ -136,7 +147,7 @@ class Tile:
                 each = code.add(channel, i)
                 image = code.add(pixel, code.scaled(each, self.halo.channel))
                 weights = code.add(weights_at, code.scaled(each, self.in_channel_step))
-                carried = self._over_blocks(blocks, image, weights, carried, limits)
+                carried = self._over_blocks(blocks, image, weights, carried, inside)
             return carried
 
         return code.carried_loop(count, unrolled, sums, body)
@@ -147,7 +158,7 @@ class Tile:
         image: Index,
         weights: Index,
         sums: Sequence[ir.Value],
-        limits: tuple[Index, Index] | None,
+        inside: Inside,
     ) -> Sequence[ir.Value]:
         step = blocks.step or (0, 0)
         tables = None
@@ -165,9 +176,32 @@ class Tile:
                 blocks, code.add(image, parts[0]), code.add(weights, parts[1]), carried
             )
 
-        if limits is not None:
-            return code.carried_range(*limits, sums, body)
-        return code.carried_loop(len(blocks.starts), 1, sums, body)
+        return self._over_ranges(len(blocks.starts), inside, sums, body)
+
+    def _over_ranges(
+        self,
+        count: int,
+        inside: Inside,
+        sums: Sequence[ir.Value],
+        body: Callable[[Index, Sequence[ir.Value]], Sequence[ir.Value]],
+    ) -> Sequence[ir.Value]:
+        """Loop over the blocks of taps that count; all where blocks and taps do not fit."""
+        each_depth, rest = divmod(count, self.halo.depths)
+        each_row, rest_of_row = divmod(each_depth, self.halo.row.kernel)
+        if inside.rows is None or rest or rest_of_row or not each_row:
+            if inside.depths is None or rest:
+                return code.carried_loop(count, 1, sums, body)
+            low, high = (code.scaled(d, each_depth) for d in inside.depths)
+            return code.carried_range(low, high, sums, body)
+        low, high = (code.scaled(r, each_row) for r in inside.rows)
+
+        def over_rows(depth: Index, carried: Sequence[ir.Value]) -> Sequence[ir.Value]:
+            first = code.scaled(depth, each_depth)
+            return code.carried_range(code.add(first, low), code.add(first, high), carried, body)
+
+        if inside.depths is None:
+            return code.carried_loop(self.halo.depths, 1, sums, over_rows)
+        return code.carried_range(*inside.depths, sums, over_rows)
 
     def _block(
         self, blocks: TapBlocks, image: Index, weights: Index, sums: Sequence[ir.Value]

@@ -131,7 +131,7 @@ class Problem:
     def buffer_bytes(self, knobs: DirectConvolutionKnobs, halo: Halo) -> int:
         """Return what a block takes of the stack: packed input, and sums of one panel."""
         tile = knobs.vectors * knobs.lanes
-        pixels = -(-halo.pixels(halo.rows) // tile) * tile
+        pixels = halo.span(tile)
         panel = min(knobs.channels, self.out_channels)
         weights = panel * (self.in_channels * self.taps + knobs.lanes) if self.narrow else 0
         return ELEMENT_BYTES * (halo.elements(tile) + panel * pixels + weights)
@@ -146,7 +146,7 @@ class Problem:
         block_channels = min(knobs.channel_block or self.out_channels, self.out_channels)
         panel = min(knobs.channels, block_channels)
         panels = -(-block_channels // panel)
-        tiles = -(-halo.pixels(halo.rows) // tile)
+        tiles = halo.tiles(halo.rows, tile)
         registers = panel * knobs.vectors
         step = max(registers, panel + CROSSING * knobs.vectors, 2 * ADD_LATENCY) / 2
         multiply = panels * tiles * (self.in_channels * self.taps * step + registers + 20)

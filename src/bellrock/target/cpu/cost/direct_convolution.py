@@ -115,8 +115,8 @@ def _block(problem: Problem, knobs: DirectConvolutionKnobs, machine: Machine) ->
 def _tiles(height: int, halo: Halo, pixels: int) -> float:
     """Return the register tiles of an average block; the last has fewer rows."""
     whole, rest = divmod(height, halo.rows)
-    count = whole * ceil_div(halo.pixels(halo.rows), pixels)
-    count += ceil_div(halo.pixels(rest), pixels) if rest else 0
+    count = whole * halo.tiles(halo.rows, pixels)
+    count += halo.tiles(rest, pixels) if rest else 0
     return count / (whole + (rest > 0))
 
 
