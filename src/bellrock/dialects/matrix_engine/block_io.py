@@ -93,7 +93,7 @@ def block_matrix(matrix: Matrix) -> BlockMatrix | None:
     for loop in matrix.batch:
         if loop.step % unit == 0:
             apart.append((loop.loop, loop.step))
-        elif loop.step % matrix.pitch == 0 and pitch == matrix.pitch:
+        elif pitch == matrix.pitch and loop.step % pitch == 0:
             stacked.append((loop.loop, loop.step // pitch))
             height += (loop.size - 1) * (loop.step // pitch)
         else:

@@ -6,6 +6,7 @@ their operands.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from torch_mlir import ir
@@ -16,6 +17,8 @@ from bellrock.dialects.convolution.operands import row_major
 from bellrock.dialects.vector_code import Index
 from bellrock.payload.motifs.access import Access, Expr
 
+_SHORT = 1 << 31
+"""Sizes below this are divided in 32 bits."""
 Point = tuple[Index, ...]
 """An index for each dimension of a tensor."""
 
@@ -28,10 +31,21 @@ def linear(point: Sequence[Index], strides: Sequence[int]) -> Index:
 def split(index: Index, sizes: Sequence[int]) -> list[Index]:
     """Return the indices of several loops from that of all of them in order."""
     found: list[Index] = []
+    divide = short_quotient if math.prod(sizes) < _SHORT else code.quotient
     for size in reversed(sizes[1:]):
-        index, rest = code.quotient(index, size)
+        index, rest = divide(index, size)
         found.append(rest)
     return [index, *reversed(found)] if sizes else []
+
+
+def short_quotient(a: Index, b: int) -> tuple[Index, Index]:
+    """Return the quotient and remainder of an index that 32 bits hold, which is much cheaper."""
+    if isinstance(a, int) or b == 1:
+        return code.quotient(a, b)
+    i32, index = ir.IntegerType.get_signless(32), ir.IndexType.get()
+    narrow, by = arith.index_castui(i32, a), arith.constant(i32, b)
+    quotient, rest = arith.divui(narrow, by), arith.remui(narrow, by)
+    return arith.index_castui(index, quotient), arith.index_castui(index, rest)
 
 
 def indices(access: Access, loops: Sequence[Index]) -> Point:

@@ -173,13 +173,13 @@ class DpasKnobs(Knobs, name="dpas"):
 
 
 def takes_dpas(motif: Motif) -> bool:
-    """Whether a contraction can be computed by matrix engines.
+    """Whether a contraction or convolution can be computed by matrix engines.
 
     Args:
         motif: any.
     """
     return (
-        motif.kind is MotifKind.CONTRACTION
+        motif.kind in (MotifKind.CONTRACTION, MotifKind.CONVOLUTION)
         and motif.plain
         and motif.accumulator == "f32"
         and len(motif.inputs) == 2

@@ -11,7 +11,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from bellrock.payload.motifs.base import Motif, Operand, element_bytes
+from bellrock.payload.motifs.base import Motif, MotifKind, Operand, Side, element_bytes
 from bellrock.target.base import Facts
 
 
@@ -36,11 +36,13 @@ class Product:
 
 
 def product_of(motif: Motif) -> Product:
-    """Return a contraction as a product.
+    """Return a contraction or convolution as a product.
 
     Args:
-        motif: a contraction.
+        motif: a contraction or convolution.
     """
+    if motif.kind is MotifKind.CONVOLUTION:
+        return _convolution_product(motif)
     left, right = motif.inputs
     (result,) = motif.outputs
     m, n = motif.dims["m"], motif.dims["n"]
@@ -52,6 +54,41 @@ def product_of(motif: Motif) -> Product:
         a=right if swapped else left, b=left if swapped else right,
         column_letter="m" if swapped else "n",
     )  # fmt: skip
+
+
+def _convolution_product(motif: Motif) -> Product:
+    """Return a convolution as filters times positions, or the other way round."""
+    sizes = dict.fromkeys(("m", "n", "k", "b"), 1)
+    for role, size in zip(motif.roles, motif.loops, strict=True):
+        sizes[_CONVOLUTION_LETTERS[role]] *= size
+    image = next(o for o in motif.inputs if _WINDOW in o.layout)
+    (result,) = motif.outputs
+    positions = [n for r, n in zip(motif.roles, motif.loops, strict=True) if r == "output"]
+    filters = Operand(
+        side=Side.INPUT, dtype=image.dtype, shape=(sizes["b"], sizes["m"], sizes["k"]),
+        layout="bmk",
+    )  # fmt: skip
+    # Images one after the other are no single row of positions.
+    spread = _WINDOW if motif.dims["batch"] > 1 else ""
+    written = Operand(
+        side=Side.OUTPUT, dtype=result.dtype, shape=(sizes["b"], sizes["m"], sizes["n"]),
+        layout=f"bmn{spread}",
+    )  # fmt: skip
+    swapped = math.prod(positions) == 1
+    return Product(
+        batch=sizes["b"], k=sizes["k"], result=written,
+        rows=sizes["n"] if swapped else sizes["m"], columns=sizes["m"] if swapped else sizes["n"],
+        a=image if swapped else filters, b=filters if swapped else image,
+        column_letter="m" if swapped else "n",
+    )  # fmt: skip
+
+
+_CONVOLUTION_LETTERS = {
+    "out_channel": "m", "batch": "n", "output": "n", "in_channel": "k", "kernel": "k",
+    "group": "b",
+}  # fmt: skip
+_WINDOW = "("
+"""In the layout of what is indexed by sums of loops."""
 
 
 def letters_of(operand: Operand) -> list[tuple[str, int]]:
@@ -107,6 +144,8 @@ def access_of(operand: Operand, lanes: str, limits: BlockLimits) -> Access:
             A, the columns' of B and of the result.
         limits: of block loads.
     """
+    if _WINDOW in operand.layout:
+        return Access.GATHERED
     sizes = [(letter, size) for letter, size in letters_of(operand) if size != 1]
     if not sizes:
         return Access.GATHERED
