@@ -33,11 +33,13 @@ class ScanToLoopsOp(Bellrock.Operation, name="scan_to_loops"):
     """Lower every `tm_tensor.scan` below the handle's ops (see the module's docstring)."""
 
     target: ext.Operand[transform.AnyOpType]
+    by_lines: ir.IntegerAttr
+    """Whether each line is an iteration of a parallel loop, whatever the choice says."""
 
     @classmethod
     def attach(cls, context: ir.Context) -> None:
         """Attach the interfaces in one context."""
-        attach_in_place(cls, lambda op: each_op(op, "tm_tensor.scan", _lower_scan), context)
+        attach_in_place(cls, _lower_scans, context, options=("by_lines",))
 
 
 class ScatterToLoopsOp(Bellrock.Operation, name="scatter_to_loops"):
@@ -120,10 +122,17 @@ def elementwise(
     return op.results[0]
 
 
-def _lower_scan(op: ir.Operation) -> None:
+def _lower_scans(root: ir.Operation, *, by_lines: int) -> None:
+    each_op(root, "tm_tensor.scan", lambda op: _lower_scan(op, by_lines=bool(by_lines)))
+
+
+def _lower_scan(op: ir.Operation, *, by_lines: bool) -> None:
     if any(True for _ in op.results[1].uses):
         raise CompileError("the final value of a scan is used", where=str(op.location))
-    lines = line_scan(op)
+    if by_lines:
+        sizes = [1] * ir.RankedTensorType(op.operands[0].type).rank
+        op.attributes[TILE] = ir.DenseI64ArrayAttr.get(sizes, op.context)
+    lines = None if by_lines else line_scan(op)
     parallel = TILE in op.attributes and any(op.attributes[TILE])
     if lines is None or not (parallel or ir.RankedTensorType(op.operands[0].type).rank == 1):
         _lower_by_steps(op)
