@@ -1,48 +1,56 @@
-"""LLVM bitcode to SPIR-V, by the backend that llvmlite brings.
+"""LLVM bitcode to SPIR-V, in a process for each module.
 
 Flows in: bitcode of a device module. Flows out: a SPIR-V module (OpenCL's kernels, 64-bit
-addresses). The backend ends the process where it meets what it does not know.
+addresses). LLVM's SPIR-V backend keeps what it knows of one module in static variables that it
+reads for the next one, and ends its process where it meets what it does not know: so a server
+(`spirv_server`, one for each process that compiles) makes a child for each module.
 """
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any
+import os
+import subprocess
+import sys
+import threading
 
 from bellrock.errors import CompileError
+from bellrock.target.xegpu.spirv_server import read_message, write_message
 
-TRIPLE = "spirv64-unknown-unknown"
-
-
-@cache
-def _target() -> Any:
-    import llvmlite.binding as llvm
-
-    llvm.initialize_all_targets()
-    llvm.initialize_all_asmprinters()
-    return llvm.Target.from_triple(TRIPLE)
+_LOCK = threading.Lock()
+_servers: dict[int, subprocess.Popen[bytes]] = {}
+"""By the process that started it: a forked one must not share its parent's pipes."""
 
 
 def to_spirv(bitcode: bytes) -> bytes:
     """Optimise a module and return its SPIR-V.
 
     Raises:
-        CompileError: LLVM cannot read the module.
+        CompileError: LLVM cannot read the module, or has no code for something in it.
     """
-    import llvmlite.binding as llvm
+    with _LOCK:
+        server = _server()
+        assert server.stdin is not None
+        assert server.stdout is not None
+        try:
+            write_message(server.stdin, bitcode)
+            answer = read_message(server.stdout)
+        except (BrokenPipeError, EOFError):
+            answer = None
+        if answer is None:
+            del _servers[os.getpid()]
+            raise CompileError("the process that makes SPIR-V ended", got=server.wait())
+    if answer[:1] == b"\0":
+        return answer[1:]
+    raise CompileError(
+        "LLVM makes no SPIR-V of a device module", got=answer[1:].decode(errors="replace")
+    )
 
-    # A machine remembers types of the module that it made code of, which are gone by the next one.
-    # Optimising code generation gives operations operands of different widths (LLVM 22).
-    machine = _target().create_target_machine(opt=0)
-    try:
-        module = llvm.parse_bitcode(bitcode)
-    except RuntimeError as error:
-        raise CompileError("LLVM cannot read a device module", got=str(error)[:500]) from error
-    module.triple = TRIPLE
-    module.data_layout = str(machine.target_data)
-    options = llvm.create_pipeline_tuning_options(speed_level=2)
-    # Vectors are the device compiler's business: its work-items are the lanes.
-    options.loop_vectorization = options.slp_vectorization = False
-    builder = llvm.create_pass_builder(machine, options)
-    builder.getModulePassManager().run(module, builder)
-    return machine.emit_object(module)
+
+def _server() -> subprocess.Popen[bytes]:
+    """Return this process's server; it ends when its input does."""
+    server = _servers.get(os.getpid())
+    if server is None or server.poll() is not None:
+        command = [sys.executable, "-m", "bellrock.target.xegpu.spirv_server"]
+        server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        _servers[os.getpid()] = server
+    return server
