@@ -6,7 +6,7 @@ step, so that whatever ends the process early leaves behind what was known by th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +51,9 @@ if TYPE_CHECKING:
     import torch
 
     from bellrock.api import CompiledModel
+    from bellrock.compiler.compiled import Compiled
     from bellrock.ingress.problem import Problem
+    from bellrock.params.lock import Lock
     from bellrock.target.base import Target
 
 _STATUS_OF_STEP = {
@@ -73,10 +75,24 @@ def run_job(text: str, folder: Path) -> None:
         text: the `Request`, as JSON.
         folder: of the notebook.
     """
+    _run(text, folder, _Job.work)
+
+
+def compile_job(text: str, folder: Path) -> None:
+    """Import and compile one problem, and no more: `ok` means that there is code for it.
+
+    Args:
+        text: the `Request`, as JSON.
+        folder: of the notebook.
+    """
+    _run(text, folder, _Job.compile_only)
+
+
+def _run(text: str, folder: Path, work: Callable[[_Job], None]) -> None:
     notebook = Notebook(folder)
     job = _Job(Request.model_validate_json(text), notebook)
     try:
-        job.work()
+        work(job)
     except Exception as error:  # noqa: BLE001 (a problem's code may raise anything; it is a row)
         job.fail(error)
     notebook.keep(job.record)
@@ -103,17 +119,15 @@ class _Job:
         self._step = "load"
 
     def work(self) -> None:
+        """Do all that the request asks for."""
         import torch
 
-        from bellrock.toolchain import versions
-
-        torch.set_num_threads(self.request.threads)
-        self._learn(machine=machine_info(), toolchain=dict(versions()))
+        self._begin()
         if self.request.neighbours and not self.request.check_only:
             self._warn(f"timed while up to {self.request.neighbours} other problems ran beside it")
-        with torch.no_grad(), self._within("load"):
-            subject = self._load()
         with torch.no_grad():
+            with self._within("load"):
+                subject = self._load()
             compiled = self._compile(subject)
             with self._within("run"):
                 compiled(*subject.inputs)
@@ -124,6 +138,26 @@ class _Job:
                 else:
                     self._measure(subject, compiled)
             self._warn(*compiled.warnings())
+
+    def compile_only(self) -> None:
+        """Stop when there is code; nothing is loaded or run."""
+        import torch
+
+        self._begin()
+        with torch.no_grad():
+            with self._within("load"):
+                subject = self._load()
+            with self._within("compile"):
+                self._lower(subject)
+        self._learn(status=Status.OK)
+
+    def _begin(self) -> None:
+        import torch
+
+        from bellrock.toolchain import versions
+
+        torch.set_num_threads(self.request.threads)
+        self._learn(machine=machine_info(), toolchain=dict(versions()))
 
     def fail(self, error: Exception) -> None:
         """Make an exception part of the record."""
@@ -159,10 +193,9 @@ class _Job:
 
     def _compile(self, subject: _Subject) -> CompiledModel:
         from bellrock import api
-        from bellrock.params.lock import read_lock
 
         request = self.request
-        lock = read_lock(request.lock) if request.lock else None
+        lock = self._lock()
         with self._within("compile"):
             model = api.compile(
                 subject.model, subject.inputs, target=request.target, dtype=subject.dtype,
@@ -170,10 +203,38 @@ class _Job:
                 pipeline=request.pipeline, cache_dir=request.cache_dir, use_cache=request.use_cache,
                 jobs=request.threads, name=request.problem.name,
             )  # fmt: skip
-        compiled = model.compiled
+        self._know(model.compiled, model.program.seconds, lock)
+        return model
+
+    def _lower(self, subject: _Subject) -> None:
+        """Import and compile as `_compile` does, and load nothing."""
+        from bellrock.compiler import compile_payload
+        from bellrock.ingress.torch_export import import_module
+        from bellrock.runtime.threads import share_openmp
+
+        request, lock = self.request, self._lock()
+        share_openmp()
+        program = import_module(
+            subject.model, subject.inputs, name=request.problem.name, dtype=subject.dtype
+        )
+        compiled = compile_payload(
+            program.payload, target=request.target, pipeline=request.pipeline, lock=lock,
+            cache_dir=request.cache_dir, use_cache=request.use_cache, jobs=request.threads,
+        )  # fmt: skip
+        self._know(compiled, program.seconds, lock)
+
+    def _lock(self) -> Lock | None:
+        from bellrock.params.lock import read_lock
+
+        return read_lock(self.request.lock) if self.request.lock else None
+
+    def _know(
+        self, compiled: Compiled, import_seconds: Mapping[str, float], lock: Lock | None
+    ) -> None:
+        """Record what came of compiling."""
         kernels = kernel_rows(compiled.kernels)
         self._learn(
-            import_seconds=dict(model.program.seconds),
+            import_seconds=dict(import_seconds),
             stages=tuple(StageTime(name=s.name, seconds=s.seconds) for s in compiled.stages),
             compile_seconds=compiled.compile_seconds, cached=compiled.cached, kernels=kernels,
             choices=tuple(
@@ -188,7 +249,6 @@ class _Job:
         # A lock may serve many problems: which of its rows serve none, the run's end tells.
         unused = lock.unused(compiled.choices) if lock else ()
         self._warn(*(w for w in compiled.warnings if w not in unused), *kernel_warnings(kernels))
-        return model
 
     def _verify(self, subject: _Subject, compiled: CompiledModel) -> bool:
         from bellrock.verify.run import verify

@@ -44,11 +44,11 @@ class Outputs:
         from bellrock.report.text import to_csv, to_markdown
 
         if self.html is not None:
-            _write(self.html, to_html(records, title=self.title))
+            write_text(self.html, to_html(records, title=self.title))
         if self.csv is not None:
-            _write(self.csv, to_csv(records))
+            write_text(self.csv, to_csv(records))
         if self.markdown is not None:
-            _write(self.markdown, to_markdown(records))
+            write_text(self.markdown, to_markdown(records))
 
 
 def console_for(*, stderr: bool) -> Console:
@@ -72,7 +72,8 @@ def is_stdout(path: Path | None) -> bool:
     return path is not None and str(path) == "-"
 
 
-def _write(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Write a file, with the folders above it; `-` is standard output."""
     if is_stdout(path):
         click.echo(text, nl=False)
         return

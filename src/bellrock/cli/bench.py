@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Literal, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Literal
 
 import click
 
-from bellrock.cli._targets import target_options
-from bellrock.cli._values import Bytes, Names, parse_overrides
-from bellrock.payload.spec import DType
+from bellrock.cli._suites import LIMITS, WHAT, ended_like_an_interrupt, with_options
+from bellrock.cli._values import Names, parse_overrides
 
 if TYPE_CHECKING:
     from bellrock.bench.journal import Journal
@@ -22,29 +18,10 @@ if TYPE_CHECKING:
     from bellrock.bench.suite import SuiteEntry
     from bellrock.cli._outputs import Outputs
 
-Decorated = TypeVar("Decorated", bound=Callable[..., object])
-
 INTERRUPTED = 130
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _OUT = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 
-_WHAT = (
-    click.argument("paths", nargs=-1, required=True, metavar="PATH...",
-                   type=click.Path(path_type=Path)),
-    target_options("Target to compile for."),
-    click.option("--dtype", default="f32", show_default=True,
-                 type=click.Choice([d.value for d in DType if d.is_float]),
-                 help="Element type of the model and of its floating-point inputs."),
-    click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE",
-                 help="Override a module global of each problem (repeatable)."),
-    click.option("--only", metavar="PATTERN", help="Only problems whose name has this in it."),
-    click.option("--sample", type=click.IntRange(min=1), metavar="N",
-                 help="Only N problems, drawn with --seed."),
-    click.option("--seed", type=int, default=0, show_default=True,
-                 help="Of the inputs and of --sample."),
-    click.option("--kernelbench", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
-                 help="A KernelBench checkout, for suites that list its problems."),
-)  # fmt: skip
 _HOW = (
     click.option("--pipeline", metavar="NAME|FILE", help="Pipeline instead of the target's own."),
     click.option("--lock", type=_FILE, help="Choices to use, as written by --write-lock."),
@@ -65,12 +42,6 @@ _HOW = (
                  help="Threads of each problem, ours and the baselines'  [default: all cores]"),
     click.option("--min-runs", type=click.IntRange(min=2), default=15, show_default=True,
                  metavar="N", help="Timed runs of each program at least."),
-    click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
-                 help="Problems at the same time; times are only good with one."),
-    click.option("--time-limit", type=click.FloatRange(min=0, min_open=True), default=600.0,
-                 show_default=True, metavar="SECONDS", help="Of each problem."),
-    click.option("--memory-limit", type=Bytes(), metavar="SIZE",
-                 help="Of each problem, e.g. 4GiB  [default: nine tenths of what is free]"),
 )  # fmt: skip
 _OUTPUT = (
     click.option("--json", "json_path", type=_OUT, metavar="FILE",
@@ -89,15 +60,6 @@ _OUTPUT = (
 )  # fmt: skip
 
 
-def _options(*groups: Sequence[Callable[[Decorated], Decorated]]) -> Callable[..., Decorated]:
-    def decorate(function: Decorated) -> Decorated:
-        for option in reversed([o for group in groups for o in group]):
-            function = option(function)
-        return function
-
-    return decorate
-
-
 @click.command(
     "bench",
     short_help="Compile, check and time problems beside PyTorch: the main job.",
@@ -109,7 +71,7 @@ def _options(*groups: Sequence[Callable[[Decorated], Decorated]]) -> Callable[..
     Exit codes: 0 all ok; 1 something is wrong, failed, or below --fail-below; 2 usage;
     130 interrupted (what was measured is kept and reported).""",
 )
-@_options(_WHAT, _HOW, _OUTPUT)
+@with_options(WHAT, _HOW, LIMITS, _OUTPUT)
 def command(
     paths: tuple[Path, ...], target: str, dtype: str, overrides: tuple[str, ...],
     only: str | None, sample: int | None, seed: int, kernelbench: Path | None,
@@ -184,25 +146,11 @@ def _measure(
     wanted = [entry for entry in entries if entry.skip is None]
     journal: Journal | None = Journal(json_path, resume=resume) if json_path else None
     try:
-        with _ended_like_an_interrupt(), ProgressDisplay() as display:
+        with ended_like_an_interrupt(), ProgressDisplay() as display:
             return bench(wanted, options, observer=display, journal=journal)
     finally:
         if journal is not None:
             journal.close()
-
-
-@contextmanager
-def _ended_like_an_interrupt() -> Iterator[None]:
-    """Let a request to end (SIGTERM) leave as much behind as Ctrl-C does."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _report(run: Run, outputs: Outputs, *, json_path: Path | None, write_lock: Path | None) -> None:
