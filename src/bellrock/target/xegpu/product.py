@@ -58,7 +58,7 @@ def product_of(motif: Motif) -> Product:
 
 def _convolution_product(motif: Motif) -> Product:
     """Return a convolution as filters times positions, or the other way round."""
-    sizes = dict.fromkeys(("m", "n", "k", "b"), 1)
+    sizes: dict[str, int] = dict.fromkeys("mnkb", 1)
     for role, size in zip(motif.roles, motif.loops, strict=True):
         sizes[_CONVOLUTION_LETTERS[role]] *= size
     image = next(o for o in motif.inputs if _WINDOW in o.layout)
