@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bellrock.target.base import Artifact, Loaded
-from bellrock.target.cpu.openmp import load_openmp
+from bellrock.target.cpu.openmp import openmp_runtime
 from bellrock.target.native.link import link
 
 _FUNCTION = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
@@ -27,10 +27,11 @@ class CpuLoaded(Loaded):
         Raises:
             CompileError: a symbol is missing.
         """
-        load_openmp()
+        runtime = openmp_runtime()
         preparation = artifact.preparation
         symbols = [artifact.entry] + ([preparation.entry] if preparation else [])
-        self._linked = link(artifact.objects, symbols=symbols)
+        objects = (*artifact.objects, *runtime.objects)
+        self._linked = link(objects, symbols=symbols, provided=runtime.symbols)
         self._function = _FUNCTION(self._linked.address(artifact.entry))
         self._prepare = _FUNCTION(self._linked.address(preparation.entry)) if preparation else None
 

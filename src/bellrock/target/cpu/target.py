@@ -82,10 +82,10 @@ class CpuTarget(Target):
         return MODEL
 
     def prepare_process(self) -> bool:
-        """Load OpenMP, which torch then shares."""
-        from bellrock.target.cpu.openmp import load_openmp
+        """Load OpenMP, which torch then shares, or find the one that torch has brought."""
+        from bellrock.target.cpu.openmp import openmp_runtime
 
-        return load_openmp()
+        return openmp_runtime().shared
 
     def emit(self, module: ir.Module, *, entries: Mapping[str, str]) -> Emitted:
         """Compile by LLVM for this processor."""
