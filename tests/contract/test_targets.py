@@ -7,3 +7,7 @@ from bellrock.testing.target import ComputingTargetContract
 
 class TestCpu(ComputingTargetContract):
     name = "cpu"
+
+
+class TestXegpu(ComputingTargetContract):
+    name = "xegpu"

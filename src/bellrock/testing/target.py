@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from bellrock.compiler import Compiled, compile_payload
-from bellrock.errors import BellrockError
+from bellrock.errors import BellrockError, UsageError
 from bellrock.params.knobs import Knobs
 from bellrock.payload import DType
 from bellrock.payload.motif import Motif
@@ -73,6 +73,16 @@ class TargetContract:
     def test_facts_do_not_change(self, target: Target) -> None:
         """They are part of cache keys."""
         assert target.facts() == target.facts()
+
+    def test_every_device_is_found_by_its_name(self, target: Target) -> None:
+        """Workers, artifacts and `--device` name a target for a device by `full_name`."""
+        assert TARGETS.get(target.full_name).facts() == target.facts()
+        for device in target.devices():
+            named = TARGETS.get(target.on(device).full_name)
+            assert named.name == self.name
+            assert named.facts() == target.on(device).facts()
+        with pytest.raises(UsageError):
+            target.on("no such device")
 
     def test_default_pipeline_is_among_its_own(self, target: Target) -> None:
         """One default pipeline per target serves every payload."""
