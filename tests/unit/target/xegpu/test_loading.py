@@ -2,6 +2,10 @@
 
 import os
 import signal
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -156,3 +160,66 @@ def test_copies_between_device_blocks(device: SharedDevice, samples: SimpleNames
     assert (got[10:60] == given[5:55]).all()
     assert not got[:10].any()
     assert not got[60:].any()
+
+
+def test_threads_take_turns(device: SharedDevice, samples: SimpleNamespace) -> None:
+    program = XegpuLoaded(samples.scaling_program(N), device)
+
+    def work(seed: int) -> bool:
+        host = _Buffers()
+        host.x += seed
+        host.w += seed
+        right = []
+        for _ in range(5):
+            host.prepare(program)
+            host.call(program)
+            right.append(host.right())
+        return all(right)
+
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(work, range(3))) == [True] * 3
+
+
+def test_an_interrupted_request_is_not_answered_later(
+    opencl: SharedDevice, samples: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program, host = XegpuLoaded(samples.scaling_program(N), opencl), _Buffers()
+    host.prepare(program)
+    receive = Connection.recv
+
+    def interrupted(connection: Connection) -> object:
+        monkeypatch.setattr(Connection, "recv", receive)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Connection, "recv", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        host.call(program)
+    host.call(program)
+    assert host.right()
+
+
+def test_a_forked_process_is_told_to_load_anew(samples: SimpleNamespace) -> None:
+    samples.needs_opencl()
+    device = OpenClDevice(allow_gpu=False)
+    child = os.fork()
+    if child == 0:
+        try:
+            device.allocate(64)
+        except DeviceError as error:
+            os._exit(0 if "forked from" in str(error) else 2)
+        os._exit(1)
+    assert os.waitpid(child, 0)[1] == 0
+    device.free(device.allocate(64))
+    device.close()
+
+
+def test_the_process_of_opencl_leaves_nothing_behind(samples: SimpleNamespace) -> None:
+    samples.needs_opencl()
+    before = {path.name for path in Path(tempfile.gettempdir()).glob("bellrock-opencl-*")}
+    device = OpenClDevice(allow_gpu=False)
+    process, descriptors = device.process_id, len(list(Path("/proc/self/fd").iterdir()))
+    device.close()
+    assert not Path(f"/proc/{process}").exists()
+    assert len(list(Path("/proc/self/fd").iterdir())) < descriptors
+    after = {path.name for path in Path(tempfile.gettempdir()).glob("bellrock-opencl-*")}
+    assert after <= before

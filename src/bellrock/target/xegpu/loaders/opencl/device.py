@@ -18,7 +18,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe
 from multiprocessing.reduction import send_handle
-from pathlib import Path
 from typing import Any, TypeVar
 
 from bellrock.errors import DeviceError
@@ -33,7 +32,6 @@ from bellrock.target.xegpu.loaders.base import (
     check_launch,
 )
 from bellrock.target.xegpu.loaders.opencl import messages
-from bellrock.target.xegpu.loaders.opencl.environment import child_environment
 
 CHILD = "bellrock.target.xegpu.loaders.opencl.child"
 CPU_NOTE = (
@@ -70,6 +68,7 @@ class OpenClDevice(Device):
         self._memory: dict[int, _Memory] = {}
         self.allocations = Allocations()
         self._numbers = 0
+        self._process_id = os.getpid()
         about = self._started().about
         self.name = about.name
         self.timing_note = "" if about.is_gpu else CPU_NOTE
@@ -155,18 +154,30 @@ class OpenClDevice(Device):
         try:
             answer = child.exchange(request, descriptor)
         except (EOFError, ConnectionError) as error:
-            self._child = None
-            self._memory.clear()
-            self.allocations.clear()
-            self.generation += 1
+            self._lose()
             raise child.post_mortem(request) from error
+        except BaseException:  # interrupted: the answer would come to the next request
+            self._lose()
+            child.kill()
+            raise
         if isinstance(answer, messages.Failed):
             raise answer.error
         if not isinstance(answer, kind):
             raise DeviceError("OpenCL's process answers out of turn", got=type(answer).__name__)
         return answer
 
+    def _lose(self) -> None:
+        self._child = None
+        self._memory.clear()
+        self.allocations.clear()
+        self.generation += 1
+
     def _started(self) -> _Child:
+        if self._process_id != os.getpid():
+            raise DeviceError(
+                "a device was opened in another process, which this one is forked from",
+                hint="load programs after the fork, or start processes by `spawn`",
+            )
         if self._child is None:
             self._child = _Child(self._hello)
         return self._child
@@ -208,12 +219,11 @@ class _Child:
         self._connection, theirs = Pipe()
         listening, self._lifeline = os.pipe()
         self._errors: Any = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `_clear`)
-        self._vendors = tempfile.TemporaryDirectory(prefix="bellrock-opencl-")
         command = [sys.executable, "-m", CHILD, str(theirs.fileno()), str(listening)]
         self.process = subprocess.Popen(
             command, pass_fds=(theirs.fileno(), listening), stdin=subprocess.DEVNULL,
             stdout=self._errors, stderr=self._errors,
-            env=child_environment(Path(self._vendors.name)),
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
         )  # fmt: skip
         theirs.close()
         os.close(listening)
@@ -244,6 +254,13 @@ class _Child:
         what = f"OpenCL's process {how} while it was to {_TASKS[type(request)]}"
         return DeviceLostError(what, got=last or None)
 
+    def kill(self) -> None:
+        """End it in the middle of its work."""
+        self._connection.close()
+        self.process.kill()
+        self.process.wait()
+        self._clear()
+
     def stop(self) -> None:
         """End it and wait for its end."""
         self._connection.close()
@@ -257,7 +274,6 @@ class _Child:
     def _clear(self) -> None:
         os.close(self._lifeline)
         self._errors.close()
-        self._vendors.cleanup()
 
 
 _TASKS: dict[type, str] = {

@@ -1,7 +1,7 @@
 """Where OpenCL finds Intel's runtime for processors.
 
-Flows in: what is installed. Flows out: the environment of the process that uses it. The wheel
-`intel-opencl-rt` registers itself under the path of the machine it was built on, so it is
+Flows in: what is installed. Flows out: the list of runtimes that this process's OpenCL reads. The
+wheel `intel-opencl-rt` registers itself under the path of the machine it was built on, so it is
 registered here; drivers of GPUs are where the system has them.
 """
 
@@ -10,6 +10,9 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 RUNTIME = "libintelocl.so"
@@ -23,22 +26,20 @@ def runtime_library() -> Path | None:
     return next((place / RUNTIME for place in places if (place / RUNTIME).is_file()), None)
 
 
-def child_environment(folder: Path) -> dict[str, str]:
-    """Return the environment for a process that uses OpenCL.
-
-    Args:
-        folder: empty; for the list of runtimes.
-    """
-    environment = dict(os.environ)
-    # A compiled program is kept by Bellrock's caches, not by pyopencl's beside them.
-    environment["PYOPENCL_NO_CACHE"] = "1"
-    environment["PYTHONPATH"] = os.pathsep.join(p for p in sys.path if p)
-    if VENDORS in environment:
-        return environment
-    for listed in sorted(SYSTEM_VENDORS.glob("*.icd")) if SYSTEM_VENDORS.is_dir() else []:
-        (folder / listed.name).write_bytes(listed.read_bytes())
-    library = runtime_library()
-    if library is not None:
-        (folder / "bellrock-cpu.icd").write_text(f"{library}\n")
-    environment[VENDORS] = str(folder)
-    return environment
+@contextmanager
+def runtimes_listed() -> Iterator[None]:
+    """List the runtimes for OpenCL, which reads the list once, when it is first asked."""
+    # What is compiled is kept by Bellrock's caches, not by pyopencl's beside them.
+    os.environ["PYOPENCL_NO_CACHE"] = "1"
+    if VENDORS in os.environ:  # the user's own list
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="bellrock-opencl-") as name:
+        folder = Path(name)
+        for listed in sorted(SYSTEM_VENDORS.glob("*.icd")) if SYSTEM_VENDORS.is_dir() else []:
+            (folder / listed.name).write_bytes(listed.read_bytes())
+        library = runtime_library()
+        if library is not None:
+            (folder / "bellrock-cpu.icd").write_text(f"{library}\n")
+        os.environ[VENDORS] = name
+        yield

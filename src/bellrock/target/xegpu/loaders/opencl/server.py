@@ -18,6 +18,7 @@ from typing import Any
 from bellrock.errors import DeviceError
 from bellrock.target.xegpu.container import ArgumentKind
 from bellrock.target.xegpu.loaders.base import Command, Copy, Launch
+from bellrock.target.xegpu.loaders.opencl.environment import runtimes_listed
 from bellrock.target.xegpu.loaders.opencl.library import library_source, symbols_of
 from bellrock.target.xegpu.loaders.opencl.messages import (
     About,
@@ -83,9 +84,10 @@ class Server:
         return self._rules[type(request)](request)
 
     def _open(self, request: Hello) -> About:
-        import pyopencl as cl
+        with runtimes_listed():
+            import pyopencl as cl
 
-        device = _choose(allow_gpu=request.allow_gpu)
+            device = _choose(allow_gpu=request.allow_gpu)
         self._context = cl.Context([device])
         profiling = cl.command_queue_properties.PROFILING_ENABLE
         self._queue = cl.CommandQueue(self._context, properties=profiling)

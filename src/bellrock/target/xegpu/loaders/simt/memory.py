@@ -45,9 +45,11 @@ class Bytes:
     def load(self, addresses: Array, dtype: np.dtype, count: int | None) -> Array:
         """Return a scalar or a vector of each address; all are in bounds."""
         at = addresses - self.base
-        if not (at % dtype.itemsize).any():
-            index = at // dtype.itemsize
-            return self._view(dtype)[index if count is None else index[:, None] + np.arange(count)]
+        if _aligned(at, dtype.itemsize):
+            index = at >> dtype.itemsize.bit_length() - 1
+            if count is not None:
+                index = index[:, None] + np.arange(count)
+            return self._view(dtype).take(index)
         size = dtype.itemsize * (count or 1)
         found = np.ascontiguousarray(self.data[at[:, None] + np.arange(size)]).view(dtype)
         return found if count is not None else found[:, 0]
@@ -55,8 +57,8 @@ class Bytes:
     def store(self, addresses: Array, values: Array) -> None:
         """Write a scalar or a vector at each address; all are in bounds."""
         at, dtype = addresses - self.base, values.dtype
-        if not (at % dtype.itemsize).any():
-            index = at // dtype.itemsize
+        if _aligned(at, dtype.itemsize):
+            index = at >> dtype.itemsize.bit_length() - 1
             if values.ndim == 2:
                 index = index[:, None] + np.arange(values.shape[1])
             self._view(dtype)[index] = values
@@ -68,6 +70,11 @@ class Bytes:
         if dtype not in self._views:
             self._views[dtype] = self.data.view(dtype)
         return self._views[dtype]
+
+
+def _aligned(offsets: Array, size_bytes: int) -> bool:
+    """Whether all are multiples of a power of two; remainders would take ten times as long."""
+    return not int(np.bitwise_or.reduce(offsets)) & (size_bytes - 1)
 
 
 class GlobalMemory(Bytes):
