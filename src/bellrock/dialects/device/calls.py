@@ -154,8 +154,10 @@ class _Calls:
                 _call(self._module, FREE, [self._address(op.operands[0])])
             op.erase()
         for op in buffers:
-            if list(op.results[0].uses):
-                raise CompileError("the host uses a buffer of the device", got=str(op))
+            for use in op.results[0].uses:
+                raise CompileError(
+                    "the host uses a buffer of the device", got=f"{op}: {use.owner.operation.name}"
+                )
             op.erase()
 
     def _allocate(self, op: ir.Operation) -> None:
