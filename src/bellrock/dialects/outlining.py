@@ -119,6 +119,8 @@ class _Draft:
         self.destinations: list[ir.RankedTensorType] = []
         self._map: dict[ir.Value, ir.Value] = {}
         self._empties: dict[ir.Operation, ir.Value] = {}
+        self._taken: set[ir.Value] = set()
+        """Destination arguments, each of one result."""
 
     def _is_output(self, value: ir.Value) -> bool:
         return any(self._owner_in_group(u.owner) is None for u in value.uses)
@@ -259,19 +261,29 @@ class _Draft:
         return clone.results[0]
 
     def _settle(self, value: ir.Value, block: ir.Block) -> ir.Value:
-        """Make an empty tensor, at the bottom of a result's chain, a destination argument."""
-        current = value
+        """Make an empty tensor, at the bottom of a result's chain, a destination argument.
+
+        Each result needs one of its own, also where several were to be made in the same tensor.
+        """
+        current, writer = value, None
         while True:
             owner = defining_op(current)
             if owner is None:
+                if writer is not None and current in self._taken:
+                    last = max(i for i, v in enumerate(writer.operands) if v == current)
+                    writer.operands[last] = self._destination(current, block)
                 return value
             if owner.name == "tensor.empty":
-                argument = block.add_argument(current.type, owner.location)
-                current.replace_all_uses_with(argument)
+                current.replace_all_uses_with(self._destination(current, block))
                 owner.erase()
-                self.destinations.append(ir.RankedTensorType(argument.type))
                 return value
-            current = destination_of(owner, current)
+            current, writer = destination_of(owner, current), owner
+
+    def _destination(self, like: ir.Value, block: ir.Block) -> ir.Value:
+        argument = block.add_argument(like.type, ir.Location.unknown(like.context))
+        self.destinations.append(ir.RankedTensorType(argument.type))
+        self._taken.add(argument)
+        return argument
 
 
 def _is_filled_by_slices(empty: ir.Operation) -> bool:

@@ -45,8 +45,9 @@ INTEGERS: Mapping[str, Case] = {
     "comparison": lambda x, w: x > 0,
     "any": lambda x, w: (x > 1.5).any(1),
     "counted": lambda x, w: (x > 0).long().cumsum(1),
-    "hashed": lambda x, w: ((x * 100).int() * 2654435 ^ 77) >> 3,
+    "hashed": lambda x, w: (x * 100).int() * 2654435 >> 3,
 }
+SOME = {name: FLOATS[name] for name in ("elementwise", "norm", "scan-across", "product", "joined")}
 FLOAT64 = 10
 """Number of the capability in the specification of SPIR-V."""
 
@@ -96,14 +97,24 @@ def validate(spirv: bytes, path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64])
-def test_floats(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("dtype", "cases"),
+    [(torch.float32, FLOATS), (torch.bfloat16, FLOATS), (torch.float16, FLOATS),
+     (torch.float64, SOME)],
+)  # fmt: skip
+def test_floats(
+    dtype: torch.dtype,
+    cases: Mapping[str, Case],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
     monkeypatch.setenv("BELLROCK_XEGPU_LOADER", "simt")
-    program = compiled(FLOATS, dtype)
+    program = compiled(cases, dtype)
     given = operands(dtype)
-    wanted = Cases(FLOATS)(*(t.double() for t in given))
-    rounding = max(torch.finfo(dtype).eps, 1e-7)
-    for name, got, want in zip(FLOATS, program(*given), wanted, strict=True):
+    wanted = Cases(cases)(*(t.double() for t in given))
+    # Constants of a model in binary64 are as exact as its operands; functions are not.
+    rounding = max(torch.finfo(dtype).eps, 1e-12)
+    for name, got, want in zip(cases, program(*given), wanted, strict=True):
         scale = want.abs().max()
         assert (got.double() - want).abs().max() <= 30 * rounding * scale, name
     for number, module in enumerate(modules(program)):
