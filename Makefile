@@ -10,13 +10,13 @@ WORKERS     ?= 2
 PYTEST_ARGS ?=
 
 # Suites that need no checkout, and an earlier run to compare with.
-FIGURES := $(filter-out suites/kernelbench%,$(wildcard suites/*.yaml))
+FIGURES := $(filter-out suites/kernelbench% suites/examples%,$(wildcard suites/*.yaml))
 BEFORE  ?=
 compare = $(if $(BEFORE),$(BIN)/bellrock compare $(BEFORE)/$(1).jsonl $(OUT)/$(1).jsonl)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types rules unit format smoke bench figures kernelbench env clean distclean
+.PHONY: help demo test lint types rules unit format smoke xegpu bench figures kernelbench env clean distclean
 
 help: ## List the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,10 @@ format: $(STAMP) ## Repair what ruff can repair.
 
 smoke: $(STAMP) ## KernelBench at tiny sizes, checked but not timed (KERNELBENCH_DIR names a checkout).
 	$(BIN)/bellrock bench suites/kernelbench-smoke.yaml --check-only
+
+xegpu: $(STAMP) ## The examples for an Intel GPU, run on what stands in for one, checked but not timed.
+	BELLROCK_XEGPU_LOADER=simt $(BIN)/bellrock bench suites/examples-small.yaml --target xegpu --check-only
+	BELLROCK_XEGPU_LOADER=opencl $(BIN)/bellrock bench examples/problems --target xegpu --check-only
 
 bench: figures kernelbench ## Everything that is measured; BEFORE=DIR compares with an earlier run's OUT.
 
