@@ -11,12 +11,13 @@ import pytest
 import torch
 from torch_mlir import ir
 
-import bellrock.dialects.matrix_engine.operands as operands
 from bellrock.api import CompiledModel
 from bellrock.api import compile as compile_model
 from bellrock.compiler import compile_payload
+from bellrock.dialects.matrix_engine import operands, packing
 from bellrock.dialects.vector_code import shuffle
 from bellrock.payload.spec import DType
+from bellrock.target.xegpu import product
 from bellrock.target.xegpu.calls import builtin_calls, matrix_products
 from bellrock.target.xegpu.container import unpack
 
@@ -153,6 +154,17 @@ def test_block_loads_where_memory_allows_them() -> None:
         )
         loads.append(sum(n for name, n in names.items() if "2d_block_read" in name))
     assert sorted(count > 0 for count in loads) == [False, True]
+
+
+def test_what_block_loads_refuse_is_copied_where_it_is_used_often() -> None:
+    assert packing.USES == product.USES  # the lowering and the cost model agree
+    shapes = [(1, 257, 259, 37, True, False), (2, 258, 19, 35, False, True)]
+    model, inputs = Products(shapes), pairs_of(shapes, torch.bfloat16)
+    program = compiled(model, inputs)
+    for got, wanted in zip(program(*inputs), reference(model, inputs), strict=True):
+        assert torch.equal(got, wanted)
+    kernels = [unpack(code).modules[0].kernels for code in program.compiled.artifact.objects[1:]]
+    assert sorted(len(k) for k in kernels) == [2, 3]
 
 
 def test_other_matrices_of_a_batch_stay_out() -> None:

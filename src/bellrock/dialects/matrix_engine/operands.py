@@ -69,10 +69,11 @@ def block_access(kernel: EngineKernel, side: Side) -> BlockAccess | None:
         tall, wide = (kernel.depth, across) if depth_first else (across, kernel.depth)
         if unit != 1 and wide.size != 1:
             continue
+        # Zeros behind each row make it one of a length that block loads take.
+        width = pitch if side.padded else wide.size
         matrix = block_matrix(
-            Matrix(memory.argument, memory.offset, tall.size, wide.size, pitch, batch,
-                   ELEMENT_BYTES)
-        )  # fmt: skip
+            Matrix(memory.argument, memory.offset, tall.size, width, pitch, batch, ELEMENT_BYTES)
+        )
         if matrix is not None:
             return BlockAccess(matrix, depth_first)
     return None

@@ -26,6 +26,7 @@ from bellrock.dialects.matrix_engine.block_io import (
 )
 from bellrock.dialects.matrix_engine.frames import Dimension, Result, Zero
 from bellrock.dialects.matrix_engine.operands import batch_loops, side_of
+from bellrock.dialects.matrix_engine.packing import with_packed
 from bellrock.dialects.matrix_engine.points import Points
 from bellrock.dialects.matrix_engine.reading import EngineKernel
 from bellrock.dialects.matrix_engine.tile import Choice, Tile, inside, tile_of
@@ -38,7 +39,8 @@ _STORED_BYTES = (2, 4)
 
 
 def emit_product(kernel: EngineKernel, choice: Choice, arguments: Sequence[ir.Value]) -> None:
-    """Emit the launch of a kernel."""
+    """Emit the launches of a kernel."""
+    kernel, buffers, copies = with_packed(kernel, arguments)
     grid = (
         -(-kernel.columns.size // choice.work_group[1]),
         -(-kernel.rows.size // choice.work_group[0]),
@@ -53,8 +55,10 @@ def emit_product(kernel: EngineKernel, choice: Choice, arguments: Sequence[ir.Va
         single = lanes == LANES
         sub_group = 0 if single else gpu.subgroup_id()
         tile = tile_of(kernel, choice, groups, sub_group, gpu.lane_id())
-        _Product(tile, arguments).emit()
+        _Product(tile, buffers).emit()
         gpu.terminator()
+    for copy in copies:
+        memref.dealloc(copy)
 
 
 class _Product:

@@ -37,6 +37,8 @@ class Side:
     dtype: str
     memory: Operand | None
     """Where it lies by loop; None where it is computed, padded, or indexed otherwise."""
+    padded: bool = False
+    """Whether zeros fill each of its rows in memory up to the next."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,12 @@ class Access(enum.Enum):
     """Element by element, lanes side by side."""
     SCATTERED = "scattered"
     """Element by element, each lane in a line of its own."""
+    COPIED = "copied"
+    """By block loads, from a copy that the kernel makes first."""
+
+
+USES = 256
+"""Products of each element from which on what block loads refuse is copied for them first."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -157,11 +163,40 @@ def access_of(operand: Operand, lanes: str, limits: BlockLimits) -> Access:
     return Access.GATHERED if unit == lanes else Access.SCATTERED
 
 
+def side_access(product: Product, side: str, limits: BlockLimits) -> Access:
+    """Return how a sub-group reads a side of a product.
+
+    Args:
+        product: what is multiplied.
+        side: `a` or `b`.
+        limits: of block loads.
+    """
+    operand, lanes, uses = (
+        (product.a, "k", product.columns) if side == "a"
+        else (product.b, product.column_letter, product.rows)
+    )  # fmt: skip
+    found = access_of(operand, lanes, limits)
+    if found is Access.BLOCK or _WINDOW in operand.layout or uses < USES:
+        return found
+    return Access.COPIED
+
+
 def in_blocks(product: Product, limits: BlockLimits) -> bool:
-    """Whether block loads and stores take both operands and the result of a product."""
-    columns = product.column_letter
-    sides = ((product.a, "k"), (product.b, columns), (product.result, columns))
-    return all(access_of(operand, lanes, limits) is Access.BLOCK for operand, lanes in sides)
+    """Whether block loads and stores take both operands, or copies of them, and the result."""
+    blocks = (Access.BLOCK, Access.COPIED)
+    written = access_of(product.result, product.column_letter, limits)
+    return written is Access.BLOCK and all(
+        side_access(product, side, limits) in blocks for side in "ab"
+    )
+
+
+def copied_elements(product: Product, limits: BlockLimits) -> int:
+    """Return the elements of both operands that are copied first."""
+    sizes = {"a": product.rows, "b": product.columns}
+    return product.batch * product.k * sum(
+        size for side, size in sizes.items()
+        if side_access(product, side, limits) is Access.COPIED
+    )  # fmt: skip
 
 
 def _surface(sizes: list[tuple[str, int]], unit: str) -> tuple[int, int | None]:

@@ -17,6 +17,7 @@ Flows in: a motif, the knobs, the machine. Flows out: a prediction. Terms, of th
 * *prefetch*: messages that prefetch.
 * *loop*: what a turn of the loop over k, and a sub-group, need besides.
 * *results*: stores; with parts of k, the sums of the parts.
+* *copies*: of operands that are multiplied often and that block loads refuse as they lie.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bellrock.params.cost import Prediction
-from bellrock.payload.motifs.base import Motif, Operand, element_bytes
+from bellrock.payload.motifs.base import Motif, element_bytes
 from bellrock.target.xegpu.cost.machine import (
     DPAS_LATENCY_CLOCKS,
     LATENCY_CLOCKS,
@@ -33,7 +34,15 @@ from bellrock.target.xegpu.cost.machine import (
 )
 from bellrock.target.xegpu.cost.terms import ceil_div, overlapped, predicted
 from bellrock.target.xegpu.dpas import RESERVED_REGISTERS, DpasKnobs
-from bellrock.target.xegpu.product import Access, BlockLimits, Product, access_of, product_of
+from bellrock.target.xegpu.product import (
+    Access,
+    BlockLimits,
+    Product,
+    access_of,
+    copied_elements,
+    product_of,
+    side_access,
+)
 
 TURN_CLOCKS = 8.0
 """Of one engine, for one turn of a thread's loop over k; assumed."""
@@ -113,7 +122,12 @@ def predict_dpas(motif: Motif, knobs: DpasKnobs, machine: Machine) -> Prediction
         "prefetch": _prefetch(work, knobs),
         "results": _results(work, knobs, machine),
     }
-    return predicted(machine, clocks, launches=1 if knobs.split_k == 1 else 2)
+    launches = 1 if knobs.split_k == 1 else 2
+    copied = copied_elements(work.product, machine.blocks)
+    if copied:
+        clocks["copies"] = 2 * copied * work.operand_bytes / machine.dram_rate
+        launches += 1
+    return predicted(machine, clocks, launches=launches)
 
 
 def _engines(work: Work, knobs: DpasKnobs, machine: Machine) -> dict[str, float]:
@@ -212,17 +226,14 @@ def _loads(work: Work, knobs: DpasKnobs, limits: BlockLimits) -> float:
     """Return the clocks of the load unit's messages."""
     product = work.product
     (rows, columns), step = knobs.sub_group, knobs.k_step
-    a = _messages(product.a, "k", rows * step, knobs.load_a, limits)
-    b = _messages(product.b, product.column_letter, columns * step, knobs.load_b, limits)
+    a = _messages(side_access(product, "a", limits), rows * step, knobs.load_a)
+    b = _messages(side_access(product, "b", limits), columns * step, knobs.load_b)
     return (a + b) * work.steps * work.sub_groups * work.per_core * MESSAGE_CLOCKS
 
 
-def _messages(
-    operand: Operand, lanes: str, elements: int, load: tuple[int, ...], limits: BlockLimits
-) -> float:
+def _messages(access: Access, elements: int, load: tuple[int, ...]) -> float:
     """Return the messages that load elements; one of lanes in different lines counts for each."""
-    access = access_of(operand, lanes, limits)
-    if access is Access.BLOCK:
+    if access in (Access.BLOCK, Access.COPIED):
         return elements / (load[0] * load[1])
     return elements / DEPTH_ELEMENTS if access is Access.GATHERED else float(elements)
 
@@ -244,7 +255,8 @@ def _results(work: Work, knobs: DpasKnobs, machine: Machine) -> float:
     rows, columns, _ = knobs.dpas
     product, tile = work.product, (rows, columns)
     elements = knobs.sub_group[0] * knobs.sub_group[1]
-    stores = _messages(product.result, product.column_letter, elements, tile, machine.blocks)
+    access = access_of(product.result, product.column_letter, machine.blocks)
+    stores = _messages(access, elements, tile)
     clocks = stores * work.sub_groups * work.per_core * MESSAGE_CLOCKS
     if knobs.split_k == 1:
         return clocks
