@@ -211,6 +211,14 @@ def test_a_wrong_layout_is_seen(
     assert not torch.equal(compiled(model, inputs)(*inputs)[0], wanted)
 
 
+def test_the_choice_of_registers_reaches_the_code() -> None:
+    shapes = [(1, 64, 64, 64, False, False)]
+    program = compiled(Products(shapes), pairs_of(shapes, torch.float16))
+    (row,) = [r for r in program.compiled.choices if r.knobs == "dpas"]
+    (module,) = unpack(program.compiled.artifact.objects[1]).modules
+    assert module.registers == row.parameters["grf"]
+
+
 def test_a_large_odd_product_compiles() -> None:
     from bellrock.ingress.torch_export import import_module
 

@@ -26,12 +26,14 @@ from torch_mlir.dialects import ext, transform
 
 from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
 from bellrock.dialects.matrix_engine.product import emit_product
-from bellrock.dialects.matrix_engine.reading import read_engine_kernel
+from bellrock.dialects.matrix_engine.reading import EngineKernel, read_engine_kernel
 from bellrock.dialects.matrix_engine.tile import Choice
 from bellrock.dialects.outlining import CHOICE, anchor_of
 from bellrock.dialects.replacing import replace
 
 KNOBS = "dpas"
+REGISTERS = "bellrock.registers"
+"""Attribute of a kernel function: the registers of a thread that its tiles are made for."""
 
 
 class LowerMatrixProductsOp(Bellrock.Operation, name="lower_matrix_products"):
@@ -60,7 +62,15 @@ def _lower_all(root: ir.Operation) -> None:
     for function, anchor, choice in _chosen(root):
         kernel = read_engine_kernel(function, anchor)
         if kernel is not None:
-            replace(function, lambda new, k=kernel, c=choice: emit_product(k, c, new))
+            replace(function, lambda new, k=kernel, c=choice: _emit(k, c, new))
+
+
+def _emit(kernel: EngineKernel, choice: Choice, arguments: list[ir.Value]) -> None:
+    """Emit the body of the new function that the arguments are of."""
+    function = ir.InsertionPoint.current.block.owner.operation
+    i64 = ir.IntegerType.get_signless(64)
+    function.attributes[REGISTERS] = ir.IntegerAttr.get(i64, choice.registers)
+    emit_product(kernel, choice, arguments)
 
 
 def _settle_all(root: ir.Operation) -> None:
@@ -98,6 +108,7 @@ def read_choice(anchor: ir.Operation) -> Choice | None:
         prefetch_a=pair("prefetch_a"),
         prefetch_b=pair("prefetch_b"),
         prefetch_depth=ir.IntegerAttr(given["prefetch_depth"]).value,
+        registers=ir.IntegerAttr(given["grf"]).value,
     )
 
 

@@ -31,6 +31,8 @@ class Choice:
     prefetch_a: tuple[int, int]
     prefetch_b: tuple[int, int]
     prefetch_depth: int
+    registers: int
+    """Of a thread."""
 
     @property
     def sub_groups(self) -> tuple[int, int]:

@@ -49,6 +49,8 @@ class DeviceModule:
     llvm: bytes
     """MLIR bytecode of the `gpu.module` in the LLVM dialect that the SPIR-V was made of."""
     kernels: tuple[KernelEntry, ...]
+    registers: int = 0
+    """Of each thread, where it is chosen among what the hardware has; 0: as the driver thinks."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +65,11 @@ class DeviceObject:
         """Return the bytes of the container."""
         header = _Header(
             modules=tuple(
-                _Module(name=m.name, kernels=tuple(_Kernel(**asdict(k)) for k in m.kernels))
+                _Module(
+                    name=m.name,
+                    kernels=tuple(_Kernel(**asdict(k)) for k in m.kernels),
+                    registers=m.registers,
+                )
                 for m in self.modules
             )
         )
@@ -94,6 +100,7 @@ class _Kernel(_Model):
 class _Module(_Model):
     name: str
     kernels: tuple[_Kernel, ...]
+    registers: int
 
 
 class _Header(_Model):
@@ -117,6 +124,7 @@ def unpack(data: bytes) -> DeviceObject:
                     spirv=archive.read(f"spirv/{number}"),
                     llvm=archive.read(f"llvm/{number}"),
                     kernels=tuple(KernelEntry(**k.model_dump()) for k in module.kernels),
+                    registers=module.registers,
                 )
                 for number, module in enumerate(header.modules)
             )

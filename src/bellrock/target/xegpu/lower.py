@@ -35,9 +35,10 @@ def emit(module: ir.Module, *, entries: Mapping[str, str]) -> Emitted:
     with module.context, ir.Location.unknown(module.context):
         host = ir.Module.parse(_text(module))
         modules = []
+        registers = _registers(host)
         for op in list(host.body.operations):
             if op.operation.name == "gpu.module":
-                modules.append(_device_module(op.operation))
+                modules.append(_device_module(op.operation, registers))
                 op.operation.erase()
         code = emit_object(host, entries=entries)
     groups = [k.group or (0, 0, 0) for m in modules for k in m.kernels]
@@ -52,7 +53,19 @@ def _text(module: ir.Module) -> str:
     return module.operation.get_asm(enable_debug_info=False)
 
 
-def _device_module(device: ir.Operation) -> DeviceModule:
+def _registers(host: ir.Module) -> int:
+    """Return the registers that a lowering asked for; 0 where none did."""
+    from torch_mlir import ir
+
+    from bellrock.dialects.matrix_engine.lowering import REGISTERS
+
+    for op in host.body.operations:
+        if REGISTERS in op.operation.attributes:
+            return ir.IntegerAttr(op.operation.attributes[REGISTERS]).value
+    return 0
+
+
+def _device_module(device: ir.Operation, registers: int) -> DeviceModule:
     from torch_mlir import ir
 
     from bellrock.target.xegpu.mends import kernels_of, mend
@@ -65,6 +78,7 @@ def _device_module(device: ir.Operation) -> DeviceModule:
         spirv=to_spirv(_bitcode(device)),
         llvm=stream.getvalue(),
         kernels=tuple(_entry(kernel, device) for kernel in kernels_of(device)),
+        registers=registers,
     )
 
 

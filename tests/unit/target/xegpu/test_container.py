@@ -11,7 +11,9 @@ def _object() -> DeviceObject:
         name="add_1f", arguments=("pointer", "scalar"), sub_group=16, slm_bytes=64, group=(64, 1, 1)
     )
     free = KernelEntry(name="fill_2e", arguments=(), sub_group=0, slm_bytes=0, group=None)
-    module = DeviceModule(name="m", spirv=b"\x03\x02#\x07", llvm=b"ML", kernels=(kernel, free))
+    module = DeviceModule(
+        name="m", spirv=b"\x03\x02#\x07", llvm=b"ML", kernels=(kernel, free), registers=256
+    )
     return DeviceObject(host=b"\x7fELF", modules=(module,))
 
 

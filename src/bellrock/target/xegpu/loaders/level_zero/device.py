@@ -32,6 +32,8 @@ _ALIGNMENT_BYTES = 4096
 _FOREVER = (1 << 64) - 1
 _HOST_VISIBLE, _KERNEL_TIMESTAMP = 1, 4
 _SCOPE_HOST = 4
+_BUILD_FLAGS = {256: b"-ze-opt-large-register-file"}
+"""By the registers of a thread that a module asks for."""
 _SPIRV = 0
 _ASYNCHRONOUS = 2
 
@@ -139,8 +141,9 @@ class LevelZeroDevice(Device):
             DeviceError: the driver refuses it; with its log.
         """
         description = ze.ModuleDescription(
-            format=_SPIRV, bytes=len(module.spirv), input=module.spirv
-        )
+            format=_SPIRV, bytes=len(module.spirv), input=module.spirv,
+            flags=_BUILD_FLAGS.get(module.registers),
+        )  # fmt: skip
         made, log = ze.Handle(), ze.Handle()
         try:
             self._api.call(
