@@ -33,8 +33,6 @@ from bellrock.dialects.fold_movement import maps_of
 from bellrock.dialects.grouping import init_index, iterators
 from bellrock.dialects.loop_order import loop_sizes
 
-_FEWEST = 1024
-"""Iterations of a piece at the least: below, starting a piece costs more than its work."""
 _NEAR = math.log(4)
 """Pieces within this factor of the wanted size are all equally good."""
 _NEUTRAL: dict[str, float] = {
@@ -52,6 +50,10 @@ class SplitReductionsOp(Bellrock.Operation, name="split_reductions"):
     target: ext.Operand[transform.AnyOpType]
     longest: ir.IntegerAttr
     """Iterations from which on a reduction is long."""
+    longest_of_one: ir.IntegerAttr
+    """The same for a reduction of one operand."""
+    fewest: ir.IntegerAttr
+    """Iterations of a piece at the least: below, starting a piece costs more than its work."""
     most_results: ir.IntegerAttr
     """Results up to which it is split: with more there is parallel work enough, and the
     partial results would be as much memory traffic as the operands."""
@@ -59,7 +61,8 @@ class SplitReductionsOp(Bellrock.Operation, name="split_reductions"):
     @classmethod
     def attach(cls, context: ir.Context) -> None:
         """Attach the interfaces in one context."""
-        attach_in_place(cls, _split_all, context, options=("longest", "most_results"))
+        options = ("longest", "longest_of_one", "fewest", "most_results")
+        attach_in_place(cls, _split_all, context, options=options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +75,20 @@ class _Cut:
     """Iterations of the loop in one piece; `pieces * piece` may fall short of the loop."""
 
 
-def _split_all(root: ir.Operation, *, longest: int, most_results: int) -> None:
+def _split_all(
+    root: ir.Operation, *, longest: int, longest_of_one: int, fewest: int, most_results: int
+) -> None:
     for op in ops_named(root, "linalg.generic"):
         sizes = loop_sizes(op)
         kinds = iterators(op)
         length = math.prod(sizes[d] for d, kind in enumerate(kinds) if kind == "reduction")
         results = math.prod(sizes[d] for d, kind in enumerate(kinds) if kind == "parallel")
-        if length < longest or combiner_of(op) is None:
+        least = longest_of_one if init_index(op) == 1 else longest
+        if length < least or combiner_of(op) is None:
             continue
         piece = piece_of(op)
         if piece is None:  # neither the partial results nor the last reduction is to be long
-            piece = max(_FEWEST, math.isqrt(length)) if results <= most_results else 0
+            piece = max(fewest, math.isqrt(length)) if results <= most_results else 0
         cut = _best_cut(op, sizes, piece, length) if piece else None
         if cut is not None:
             with ir.InsertionPoint(op), op.location:

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 
-def sequence(longest: int = 32768, most_results: int = 4096) -> str:
+def sequence(
+    longest: int = 32768,
+    longest_of_one: int = 32768,
+    fewest: int = 1024,
+    most_results: int = 4096,
+) -> str:
     """Return the body of the sequence.
 
     Args:
         longest: iterations from which on a reduction is split.
+        longest_of_one: the same for a reduction of one operand.
+        fewest: iterations of a piece at the least.
         most_results: results up to which it is.
     """
     return f"""
     "bellrock.split_reductions"(%module)
-      {{longest = {longest} : i64, most_results = {most_results} : i64}}
+      {{longest = {longest} : i64, longest_of_one = {longest_of_one} : i64,
+        fewest = {fewest} : i64, most_results = {most_results} : i64}}
       : (!transform.any_op) -> ()
     """
