@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from bellrock.testing.target import ComputingTargetContract
 
 
@@ -9,5 +11,11 @@ class TestCpu(ComputingTargetContract):
     name = "cpu"
 
 
-class TestXegpu(ComputingTargetContract):
+class TestXeGpu(ComputingTargetContract):
     name = "xegpu"
+
+    @pytest.fixture(autouse=True)
+    @classmethod
+    def interpreted(cls, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Every machine can interpret it, whatever else is installed."""
+        monkeypatch.setenv("BELLROCK_XEGPU_LOADER", "simt")
