@@ -10,6 +10,7 @@ import enum
 import math
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from bellrock.payload.motifs.base import Motif, MotifKind, Operand, Side, element_bytes
 from bellrock.target.base import Facts
@@ -35,6 +36,7 @@ class Product:
         return max(element_bytes(self.a.dtype), element_bytes(self.b.dtype))
 
 
+@lru_cache(maxsize=64)
 def product_of(motif: Motif) -> Product:
     """Return a contraction or convolution as a product.
 
@@ -141,6 +143,7 @@ class BlockLimits:
         )
 
 
+@lru_cache(maxsize=256)
 def access_of(operand: Operand, lanes: str, limits: BlockLimits) -> Access:
     """Return how a sub-group can read or write an operand.
 

@@ -7,6 +7,7 @@ and notes each call. Where the loader library is installed, its part is tested f
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import os
 import subprocess
 import sys
@@ -38,6 +39,7 @@ class _Driver(ze.Api):
         self.calls: list[str] = []
         self.fails: dict[str, int] = {}
         self.memory: dict[int, Any] = {}
+        self.flags: list[bytes | None] = []
         self._handles = 1 << 20
 
     def handles(self, name: str, *arguments: Any) -> list[ze.Handle]:
@@ -57,6 +59,8 @@ class _Driver(ze.Api):
         elif "Create" in name:
             self._handles += 1
             target = arguments[3] if name == "zeModuleCreate" else arguments[-1]
+            if name == "zeModuleCreate":
+                self.flags.append(arguments[2]._obj.flags)
             target._obj.value = self._handles
 
     def zeDeviceGetProperties(self, device: Any, about: Any) -> None:  # noqa: N802
@@ -215,6 +219,18 @@ def test_a_module_that_is_refused_is_not_half_there(
     driver.fails = {"zeModuleCreate": 0x7000_0004}
     with pytest.raises(DeviceError, match="cannot build a device module"):
         gpu.device.load([samples.module(samples.scale, samples.scale_entry)])
+
+
+@pytest.mark.parametrize(
+    ("registers", "flags"), [(0, None), (128, None), (256, b"-ze-opt-large-register-file")]
+)
+def test_kernels_get_the_registers_that_they_ask_for(
+    registers: int, flags: bytes | None, gpu: SharedDevice, driver: _Driver,
+    samples: SimpleNamespace,
+) -> None:  # fmt: skip
+    module = samples.module(samples.scale, samples.scale_entry)
+    gpu.device.load([dataclasses.replace(module, registers=registers)]).close()
+    assert driver.flags == [flags]
 
 
 def test_structures_have_the_sizes_of_the_interface() -> None:

@@ -113,7 +113,9 @@ class OpenClDevice(Device):
     def load(self, modules: Sequence[DeviceModule]) -> Program:
         self._numbers += 1
         sources = tuple(
-            messages.Source(m.name, m.spirv, tuple((k.name, k.arguments) for k in m.kernels))
+            messages.Source(
+                m.name, m.spirv, tuple((k.name, k.arguments) for k in m.kernels), m.registers
+            )
             for m in modules
         )
         self.ask(messages.Build(self._numbers, sources), messages.Done)

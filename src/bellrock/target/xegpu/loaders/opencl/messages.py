@@ -67,6 +67,8 @@ class Source:
     name: str
     spirv: bytes
     kernels: tuple[tuple[str, tuple[ArgumentKind, ...]], ...]
+    registers: int = 0
+    """Of each thread; 0 leaves it to the driver."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,10 @@ from bellrock.target.xegpu.loaders.opencl.messages import (
 from bellrock.target.xegpu.loaders.opencl.unified import UnifiedMemory
 
 _LIBRARY_OPTIONS = ["-cl-std=CL3.0"]
+_REGISTERS = 128
+"""Of a thread, if nothing is asked for."""
+_LARGE_REGISTERS = "-cl-intel-256-GRF-per-thread"
+"""An option of Intel's GPU drivers only."""
 
 
 @dataclass(slots=True)
@@ -67,6 +71,7 @@ class Server:
         self._connection = connection
         self._context: Any = None
         self._queue: Any = None
+        self._is_gpu = False
         self._unified: UnifiedMemory | None = None
         self._memory: dict[int, _Memory] = {}
         self._programs: dict[int, dict[str, _Kernel]] = {}
@@ -91,7 +96,7 @@ class Server:
         self._context = cl.Context([device])
         profiling = cl.command_queue_properties.PROFILING_ENABLE
         self._queue = cl.CommandQueue(self._context, properties=profiling)
-        is_gpu = bool(device.type & cl.device_type.GPU)
+        is_gpu = self._is_gpu = bool(device.type & cl.device_type.GPU)
         if is_gpu or request.own_memory:
             self._unified = UnifiedMemory(self._context, device, self._queue)
         name = f"{device.name.strip()}, {device.platform.name.strip()}"
@@ -140,11 +145,13 @@ class Server:
 
         program = cl.Program(self._context, source.spirv)
         library = library_source(symbols_of(source.spirv))
+        large = self._is_gpu and source.registers > _REGISTERS
+        options = [_LARGE_REGISTERS] if large else []
         try:
             if not library:
-                return program.build()
+                return program.build(options=options)
             beside = cl.Program(self._context, library).compile(options=_LIBRARY_OPTIONS)
-            return cl.link_program(self._context, [program.compile(), beside])
+            return cl.link_program(self._context, [program.compile(options=options), beside])
         except cl.RuntimeError as error:
             raise DeviceError(
                 "OpenCL cannot build a device module",
