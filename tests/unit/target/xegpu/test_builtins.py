@@ -4,6 +4,7 @@ What each work-item holds is stated here a second time, element by element, so t
 implementations are checked and not only compared.
 """
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +16,8 @@ from bellrock.target.xegpu.builtins import BlockAccess, MatrixMad, parse_builtin
 from bellrock.target.xegpu.loaders.base import Launch
 from bellrock.target.xegpu.loaders.choosing import SharedDevice
 from bellrock.target.xegpu.loaders.opencl.library import library_source, symbols_of
+from bellrock.target.xegpu.loaders.opencl.messages import Source
+from bellrock.target.xegpu.loaders.opencl.server import build_plan
 
 LANES = 16
 _DTYPES = {8: np.uint8, 16: np.uint16, 32: np.uint32}
@@ -254,6 +257,16 @@ def test_rules_that_hardware_does_not_check(
     x = 1 if rule.startswith("x") else 0
     with pytest.raises(DeviceError, match=f"breaks a rule of the hardware: {rule}"):
         _run(device, samples, body, "move", matrix, out, x, 0)
+
+
+def test_a_gpu_keeps_its_own_built_in_functions() -> None:
+    symbol = _symbol("intel_sub_group_2d_block_read_16b_8r16x1c", "PU3AS1viiiDv2_iPt")
+    source = Source("m", b"\0" + symbol.encode() + b"\0", (), registers=256)
+    library, options = build_plan(source, is_gpu=False)
+    assert "intel_sub_group_2d_block_read_16b_8r16x1c" in library
+    assert options == []
+    assert build_plan(source, is_gpu=True) == ("", ["-cl-intel-256-GRF-per-thread"])
+    assert build_plan(replace(source, registers=0), is_gpu=True) == ("", [])
 
 
 def test_names_that_are_none() -> None:

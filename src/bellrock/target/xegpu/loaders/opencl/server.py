@@ -144,9 +144,7 @@ class Server:
         import pyopencl as cl
 
         program = cl.Program(self._context, source.spirv)
-        library = library_source(symbols_of(source.spirv))
-        large = self._is_gpu and source.registers > _REGISTERS
-        options = [_LARGE_REGISTERS] if large else []
+        library, options = build_plan(source, is_gpu=self._is_gpu)
         try:
             if not library:
                 return program.build(options=options)
@@ -204,6 +202,16 @@ class Server:
             else:
                 place = ctypes.c_char.from_address(int.from_bytes(value, "little"))
                 kernel.kernel.set_arg(position, cl.SVM(place))
+
+
+def build_plan(source: Source, *, is_gpu: bool) -> tuple[str, list[str]]:
+    """Return the library that a module is linked with, and the options that it is built with.
+
+    A GPU's compiler has the built-in functions, and must not be given slower ones.
+    """
+    if is_gpu:
+        return "", [_LARGE_REGISTERS] if source.registers > _REGISTERS else []
+    return library_source(symbols_of(source.spirv)), []
 
 
 def _choose(*, allow_gpu: bool) -> Any:
