@@ -5,6 +5,7 @@ Data are small integers, which every type here has exactly: results have to be e
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -154,6 +155,41 @@ def test_block_loads_where_memory_allows_them() -> None:
         )
         loads.append(sum(n for name, n in names.items() if "2d_block_read" in name))
     assert sorted(count > 0 for count in loads) == [False, True]
+
+
+class Residual(torch.nn.Module):
+    """A product of few rows and columns, with ops after it that read more."""
+
+    def forward(self, a: torch.Tensor, b: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        return torch.relu(a @ b.transpose(-1, -2) + other)
+
+
+@pytest.mark.parametrize("parts", [3, 4])
+def test_parts_of_a_long_depth_are_added_up(parts: int) -> None:
+    sizes = ((2, 11, 520), (2, 37, 520), (11, 37))
+    inputs = [integers(*s, dtype=torch.float16, seed=i) for i, s in enumerate(sizes)]
+    model = Residual()
+    first = compiled(model, inputs).compiled.lock()
+    rows = [
+        dataclasses.replace(row, parameters={**row.parameters, "split_k": parts, "k_step": 32})
+        if row.knobs == "dpas" else row for row in first.rows
+    ]  # fmt: skip
+    lock = dataclasses.replace(first, rows=tuple(rows))
+    program = compile_model(model, inputs, target="xegpu", lock=lock, use_cache=False, jobs=1)
+    codes = program.compiled.artifact.objects[1:]
+    kernels = [len(module.kernels) for code in codes for module in unpack(code).modules]
+    assert max(kernels) == 2
+    (wanted,) = reference(model, inputs)
+    assert torch.equal(program(*inputs), wanted)
+
+
+def test_a_long_depth_of_few_columns_is_cut_into_parts() -> None:
+    shapes = [(1, 16, 32, 4096, False, True)]
+    model, inputs = Products(shapes), pairs_of(shapes, torch.bfloat16)
+    program = compiled(model, inputs)
+    (row,) = [r for r in program.compiled.choices if r.knobs == "dpas"]
+    assert row.parameters["split_k"] > 1
+    assert torch.equal(program(*inputs)[0], reference(model, inputs)[0])
 
 
 def test_what_block_loads_refuse_is_copied_where_it_is_used_often() -> None:

@@ -108,6 +108,7 @@ def read_choice(anchor: ir.Operation) -> Choice | None:
         prefetch_a=pair("prefetch_a"),
         prefetch_b=pair("prefetch_b"),
         prefetch_depth=ir.IntegerAttr(given["prefetch_depth"]).value,
+        split_k=ir.IntegerAttr(given["split_k"]).value,
         registers=ir.IntegerAttr(given["grf"]).value,
     )
 

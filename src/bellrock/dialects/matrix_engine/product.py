@@ -1,100 +1,97 @@
 """The code of a matrix product: a grid of work-groups, each of sub-groups with a tile.
 
-Flows in: an `EngineKernel`, the choice, the new function's buffers. Flows out: one
-`gpu.launch` whose body is the code of one lane.
+Flows in: an `EngineKernel`, the choice, the new function's buffers. Flows out: `gpu.launch`es
+whose bodies are the code of one lane: copies of what block loads refuse, the product, and where the
+depth is cut into parts, the sums of those.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Sequence
 
 from torch_mlir import ir
-from torch_mlir.dialects import gpu, memref, scf, vector
+from torch_mlir.dialects import arith, gpu, memref, vector
 
 from bellrock.dialects import vector_code as code
-from bellrock.dialects.matrix_engine.block_io import (
-    DEPTH,
-    LANES,
-    ROWS,
-    BlockMatrix,
-    Matrix,
-    Placed,
-    block_matrix,
-    multiply,
-    placed,
-    store_block,
-)
-from bellrock.dialects.matrix_engine.frames import Dimension, Result, Zero
-from bellrock.dialects.matrix_engine.operands import batch_loops, side_of
+from bellrock.dialects.matrix_engine.block_io import BASE_BYTES, DEPTH, LANES, ROWS, multiply
+from bellrock.dialects.matrix_engine.operands import side_of
 from bellrock.dialects.matrix_engine.packing import with_packed
 from bellrock.dialects.matrix_engine.points import Points
 from bellrock.dialects.matrix_engine.reading import EngineKernel
-from bellrock.dialects.matrix_engine.tile import Choice, Tile, inside, tile_of
-from bellrock.dialects.matrix_engine.views import indices
+from bellrock.dialects.matrix_engine.results import Results
+from bellrock.dialects.matrix_engine.tile import Choice, Tile, tile_of
 from bellrock.dialects.vector_code import Index
-from bellrock.payload.motifs.base import element_bytes
 
-_STORED_BYTES = (2, 4)
-"""Sizes of elements that are stored in blocks."""
+_ADDING = 8
+"""Sub-groups of a work-group that adds parts, each with a block of the result."""
 
 
 def emit_product(kernel: EngineKernel, choice: Choice, arguments: Sequence[ir.Value]) -> None:
     """Emit the launches of a kernel."""
-    kernel, buffers, copies = with_packed(kernel, arguments)
+    kernel, buffers, made = with_packed(kernel, arguments)
+    parts = choice.parts(kernel.depth.size)
+
+    def whole(tile: Tile, part: Index) -> None:
+        del part
+        results = Results(tile, buffers)
+        sums = _Sums(tile, buffers).emit(results.start(), 0, kernel.depth.size)
+        results.emit(sums)
+
+    if parts == 1:
+        _launch(kernel, choice, 1, whole)
+    else:
+        made.append(_emit_parts(kernel, choice, parts, buffers))
+    for buffer in made:
+        memref.dealloc(buffer)
+
+
+def _launch(
+    kernel: EngineKernel, choice: Choice, parts: int, emit: Callable[[Tile, Index], None]
+) -> None:
+    """Emit a launch with a sub-group for each tile of each part of each product of the batch."""
     grid = (
         -(-kernel.columns.size // choice.work_group[1]),
         -(-kernel.rows.size // choice.work_group[0]),
-        kernel.batch.size,
+        kernel.batch.size * parts,
     )
     lanes = choice.sub_groups[0] * choice.sub_groups[1] * LANES
     launch = gpu.LaunchOp(grid, (lanes, 1, 1))
     block = launch.operation.regions[0].blocks[0]
     with ir.InsertionPoint(block):
-        groups = [v if size > 1 else code.as_value(0)
-                  for v, size in zip(list(block.arguments)[:3], grid, strict=True)]  # fmt: skip
-        single = lanes == LANES
-        sub_group = 0 if single else gpu.subgroup_id()
-        tile = tile_of(kernel, choice, groups, sub_group, gpu.lane_id())
-        _Product(tile, buffers).emit()
+        column, row, plane = (
+            v if size > 1 else 0 for v, size in zip(list(block.arguments)[:3], grid, strict=True)
+        )
+        batch, part = code.quotient(plane, parts)
+        sub_group = 0 if lanes == LANES else gpu.subgroup_id()
+        tile = tile_of(kernel, choice, (column, row, batch), sub_group, gpu.lane_id())
+        emit(tile, part)
         gpu.terminator()
-    for copy in copies:
-        memref.dealloc(copy)
 
 
-class _Product:
-    """Emits the code of a lane."""
+class _Sums:
+    """Emits the products of a tile, summed over some of the depth."""
 
-    def __init__(self, tile: Tile, arguments: Sequence[ir.Value]) -> None:
-        self._tile, self._arguments = tile, arguments
-        self._points = Points(arguments)
-        kernel, choice = tile.kernel, tile.choice
-        self._a = side_of(tile, kernel.a, self._points, arguments)
-        self._b = side_of(tile, kernel.b, self._points, arguments)
-        self._down = choice.sub_group[0] // ROWS
-        self._across = choice.sub_group[1] // LANES
+    def __init__(self, tile: Tile, buffers: Sequence[ir.Value]) -> None:
+        self._tile = tile
+        points = Points(buffers)
+        self._a = side_of(tile, tile.kernel.a, points, buffers)
+        self._b = side_of(tile, tile.kernel.b, points, buffers)
 
-    def emit(self) -> None:
-        """Sum products over the depth, then make the results."""
-        choice, size = self._tile.choice, self._tile.kernel.depth.size
+    def emit(self, start: Sequence[ir.Value], low: Index, high: Index) -> Sequence[ir.Value]:
+        """Return the sums of the tile's blocks.
+
+        Args:
+            start: what they start from.
+            low: first of the depth, a multiple of the choice's step.
+            high: behind the last.
+        """
+        choice = self._tile.choice
         for ahead in range(choice.prefetch_depth):
-            self._prefetch(ahead * choice.k_step)
-        sums = code.carried_loop(size, choice.k_step, self._start(), self._step)
-        stores = [self._store_place(r) for r in self._tile.kernel.epilogue.results]
-        for i in range(self._down):
-            for j in range(self._across):
-                self._finish(i, j, sums[i * self._across + j], stores)
-
-    def _start(self) -> list[ir.Value]:
-        f32 = ir.F32Type.get()
-        count = self._down * self._across
-        initial = self._tile.kernel.initial
-        if initial is None:
-            return [code.zeros(ROWS, f32)] * count
-        return [
-            self._points.at(initial, self._elements(i, j))
-            for i in range(self._down)
-            for j in range(self._across)
-        ]
+            self._prefetch(code.add(low, ahead * choice.k_step))
+        if isinstance(low, int) and isinstance(high, int) and high - low <= choice.k_step:
+            return self._step(low, start)
+        return code.carried_range(low, high, start, self._step, choice.k_step)
 
     def _prefetch(self, depth: Index) -> None:
         self._a.prefetch(depth)
@@ -102,111 +99,69 @@ class _Product:
 
     def _step(self, depth: Index, sums: Sequence[ir.Value]) -> list[ir.Value]:
         choice = self._tile.choice
+        down, across = self._tile.blocks
         if choice.prefetch_depth:
             self._prefetch(code.add(depth, choice.prefetch_depth * choice.k_step))
         found = list(sums)
         for part in range(0, self._tile.depth_step, DEPTH):
             at = code.add(depth, part)
             a, b = self._a.blocks(at), self._b.blocks(at)
-            for i in range(self._down):
-                for j in range(self._across):
-                    number = i * self._across + j
+            for i in range(down):
+                for j in range(across):
+                    number = i * across + j
                     found[number] = multiply(a[i], b[j], found[number])
         return found
 
-    def _elements(self, i: int, j: int) -> list[tuple[Index, ...]]:
-        """Return where a lane's elements of a block of the product are in the result."""
-        tile = self._tile
-        column = tile.clamped_column(code.add(tile.column, j * LANES, tile.lane))
-        rows = [tile.clamped_row(code.add(tile.row, i * ROWS + e)) for e in range(ROWS)]
-        return [indices(tile.kernel.output, tile.loops(row=r, column=column)) for r in rows]
 
-    def _store_place(self, result: Result) -> tuple[Placed, ir.Value] | None:
-        matrix = _stored_matrix(self._tile.kernel, result, rows_fit=self._tile.rows_fit)
-        if matrix is None:
-            return None
-        kind = ir.RankedTensorType(result.value.type).element_type
-        place = placed(matrix, self._arguments[matrix.argument], kind, self._tile.batch)
-        return place, place.descriptor(ROWS, LANES)
+def _emit_parts(
+    kernel: EngineKernel, choice: Choice, parts: int, buffers: Sequence[ir.Value]
+) -> ir.Value:
+    """Emit a launch that sums parts of the depth, and one that adds them up.
 
-    def _finish(
-        self, i: int, j: int, sums: ir.Value, stores: Sequence[tuple[Placed, ir.Value] | None]
-    ) -> None:
-        """Make and store the results of a block of the product."""
-        tile, epilogue = self._tile, self._tile.kernel.epilogue
-        elements = self._elements(i, j)
-        values = epilogue.emit(self._points, sums, elements)
-        row, column = code.add(tile.row, i * ROWS), code.add(tile.column, j * LANES)
-        for value, result, store in zip(values, epilogue.results, stores, strict=True):
-            if store is not None:
-                store_block(value, store[0], store[1], row, column)
-            else:
-                self._store_elements(value, result, elements, row, column)
+    Returns:
+        The buffer of the sums in between.
+    """
+    down, across = (
+        -(-size // tile) * (tile // block)
+        for size, tile, block in zip(
+            (kernel.rows.size, kernel.columns.size), choice.work_group, (ROWS, LANES), strict=True
+        )
+    )
+    elements = kernel.batch.size * parts * down * across * ROWS * LANES
+    f32 = ir.F32Type.get()
+    between = memref.alloc(ir.MemRefType.get([elements], f32), [], [], alignment=BASE_BYTES)
+    size = kernel.depth.size
+    length = -(-size // (parts * choice.k_step)) * choice.k_step
 
-    def _store_elements(
-        self,
-        value: ir.Value,
-        result: Result,
-        elements: Sequence[Sequence[Index]],
-        row: Index,
-        column: Index,
-    ) -> None:
-        tile, kernel = self._tile, self._tile.kernel
-        buffer = self._arguments[result.place.argument]
-        at = code.add(column, tile.lane)
+    def place(tile: Tile, part: Index, i: int, j: int) -> ir.Value:
+        """Return where a lane's sums of a block are."""
+        row = code.minimum(code.add(code.quotient(tile.row, ROWS)[0], i), down - 1)
+        column = code.minimum(code.add(code.quotient(tile.column, LANES)[0], j), across - 1)
+        plane = code.add(code.scaled(tile.plane, parts), part)
+        block = code.add(code.scaled(code.add(code.scaled(plane, down), row), across), column)
+        lane = code.add(code.scaled(block, LANES), tile.lane)
+        return code.as_value(code.scaled(lane, ROWS))
 
-        def store(e: int) -> None:
-            index = [c.at(elements[e]) for c in result.frame]
-            place = code.add(
-                result.place.offset,
-                *(code.scaled(x, s) for x, s in zip(index, result.place.strides, strict=True)),
-            )
-            memref.store(vector.extract(value, [], [e]), buffer, [code.as_value(place)])
+    def sum_up(tile: Tile, part: Index) -> None:
+        low = code.scaled(part, length)
+        high = code.minimum(code.add(low, length), size)
+        zero = [code.zeros(ROWS, f32)] * (tile.blocks[0] * tile.blocks[1])
+        sums = _Sums(tile, buffers).emit(zero, low, high)
+        for number, value in enumerate(sums):
+            i, j = divmod(number, tile.blocks[1])
+            vector.store(value, between, [place(tile, part, i, j)])
 
-        def rows() -> None:
-            for e in range(ROWS):
-                if tile.rows_fit:
-                    store(e)
-                else:
-                    _when(inside(code.add(row, e), kernel.rows), lambda e=e: store(e))
+    def add_up(tile: Tile, part: Index) -> None:
+        del part
+        results = Results(tile, buffers)
+        kind = ir.VectorType.get([ROWS], f32)
 
-        if tile.columns_fit:
-            rows()
-        else:
-            _when(inside(at, kernel.columns), rows)
+        def add(part: Index, sums: Sequence[ir.Value]) -> list[ir.Value]:
+            return [arith.addf(sums[0], vector.load(kind, between, [place(tile, part, 0, 0)]))]
 
+        results.emit(code.carried_range(0, parts, results.start(), add))
 
-def _when(condition: ir.Value, emit: object) -> None:
-    assert callable(emit)
-    op = scf.IfOp(condition)
-    with ir.InsertionPoint(op.then_block):
-        emit()
-        scf.YieldOp([])
-
-
-def _stored_matrix(kernel: EngineKernel, result: Result, *, rows_fit: bool) -> BlockMatrix | None:
-    """Return the matrix that a result is in memory, if it can be stored in blocks."""
-    kind = ir.RankedTensorType(result.value.type).element_type
-    size = element_bytes(str(kind))
-    strides: dict[int, int] = {}
-    for coordinate, step in zip(result.frame, result.place.strides, strict=True):
-        if isinstance(coordinate, Dimension):
-            loop = kernel.output[coordinate.number].loop
-            assert loop is not None, "the product has an index for each dimension"
-            strides[loop] = step
-        elif not isinstance(coordinate, Zero):
-            return None
-    across, pitch = kernel.columns.stride(strides), kernel.rows.stride(strides)
-    if size not in _STORED_BYTES or across is None or pitch is None:
-        return None
-    if across != 1 and kernel.columns.size != 1:
-        return None
-    batch = batch_loops(kernel.batch, strides)
-    matrix = block_matrix(
-        Matrix(result.place.argument, result.place.offset, kernel.rows.size, kernel.columns.size,
-               pitch, batch, size)
-    )  # fmt: skip
-    # Rows beyond a stacked matrix are somebody else's.
-    if matrix is None or (matrix.stacked and not rows_fit):
-        return None
-    return matrix
+    _launch(kernel, choice, parts, sum_up)
+    small = dataclasses.replace(choice, work_group=(ROWS, LANES * _ADDING), sub_group=(ROWS, LANES))
+    _launch(kernel, small, 1, add_up)
+    return between

@@ -14,7 +14,7 @@ from torch_mlir import ir
 from torch_mlir.dialects import arith
 
 from bellrock.dialects import vector_code as code
-from bellrock.dialects.matrix_engine.block_io import DEPTH
+from bellrock.dialects.matrix_engine.block_io import DEPTH, LANES, ROWS
 from bellrock.dialects.matrix_engine.reading import EngineKernel, Loops
 from bellrock.dialects.matrix_engine.views import split
 from bellrock.dialects.vector_code import Index
@@ -33,6 +33,13 @@ class Choice:
     prefetch_depth: int
     registers: int
     """Of a thread."""
+    split_k: int
+    """Parts of the depth to aim at."""
+
+    def parts(self, depth: int) -> int:
+        """Return the parts of a depth, none of which is empty."""
+        steps = -(-depth // self.k_step)
+        return -(-steps // -(-steps // min(self.split_k, steps)))
 
     @property
     def sub_groups(self) -> tuple[int, int]:
@@ -56,8 +63,16 @@ class Tile:
     sub_group: Index
     """Its number in the work-group."""
     lane: Index
+    plane: Index
+    """Its number in the batch."""
     batch: tuple[Index, ...]
     """Indices of all loops; only those of the batch are set."""
+
+    @property
+    def blocks(self) -> tuple[int, int]:
+        """How many products of one instruction it has, down and across."""
+        rows, columns = self.choice.sub_group
+        return rows // ROWS, columns // LANES
 
     @property
     def rows_fit(self) -> bool:
@@ -104,7 +119,7 @@ class Tile:
 
 
 def tile_of(
-    kernel: EngineKernel, choice: Choice, groups: Sequence[ir.Value], sub_group: Index, lane: Index
+    kernel: EngineKernel, choice: Choice, groups: Sequence[Index], sub_group: Index, lane: Index
 ) -> Tile:
     """Emit where a sub-group is.
 
@@ -132,6 +147,7 @@ def tile_of(
         column=code.add(group_column, code.scaled(across, choice.sub_group[1])),
         sub_group=sub_group,
         lane=lane,
+        plane=groups[2],
         batch=tuple(batch),
     )
 

@@ -73,7 +73,7 @@ class DpasKnobs(Knobs, name="dpas"):
         help="Registers of a thread; 256 halves the threads.",
     )  # fmt: skip
     split_k: int = knob(
-        default=1, low=1, high=64, values=(1,),
+        default=1, low=1, high=64, values=(1, 2, 4, 8, 16),
         help="Parts of k, each with work-groups of its own; their sums are added afterwards.",
     )  # fmt: skip
 
@@ -136,20 +136,26 @@ class DpasKnobs(Knobs, name="dpas"):
             "(work_group[0] // sub_group[0]) * (work_group[1] // sub_group[1]) * sub_group_size"
             " <= work_group_items",
         ),
-        Constraint("whole-k", "split_k == 1", help="Parts of k have no lowering yet."),
+        Constraint(
+            "parts-of-whole-steps",
+            "split_k == 1 or split_k * k_step <= depth",
+            help="Every part of k has a step at least.",
+        ),
     )
 
     @classmethod
     def scope(cls, motif: Motif, facts: Facts) -> dict[str, Value]:
         """Return what names stand for.
 
-        Here also `operand_bytes`, of the larger operand's element, and `in_blocks`, whether block
+        Here also `operand_bytes`, of the larger operand's element, `depth`, the size of k (of a
+        convolution, channels times taps), and `in_blocks`, whether block
         loads and stores take both operands and the result.
         """
         product = product_of(motif)
         return {
             **Knobs.scope(motif, facts),
             "operand_bytes": product.operand_bytes,
+            "depth": product.k,
             "in_blocks": in_blocks(product, BlockLimits.of(facts)),
         }
 
