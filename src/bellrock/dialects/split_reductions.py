@@ -51,7 +51,7 @@ class SplitReductionsOp(Bellrock.Operation, name="split_reductions"):
     longest: ir.IntegerAttr
     """Iterations from which on a reduction is long."""
     longest_of_one: ir.IntegerAttr
-    """The same for a reduction of one operand."""
+    """The same for a reduction of one operand, or to one number."""
     fewest: ir.IntegerAttr
     """Iterations of a piece at the least: below, starting a piece costs more than its work."""
     most_results: ir.IntegerAttr
@@ -83,7 +83,7 @@ def _split_all(
         kinds = iterators(op)
         length = math.prod(sizes[d] for d, kind in enumerate(kinds) if kind == "reduction")
         results = math.prod(sizes[d] for d, kind in enumerate(kinds) if kind == "parallel")
-        least = longest_of_one if init_index(op) == 1 else longest
+        least = longest_of_one if 1 in (init_index(op), results) else longest
         if length < least or combiner_of(op) is None:
             continue
         piece = piece_of(op)

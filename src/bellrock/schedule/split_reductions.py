@@ -13,7 +13,7 @@ def sequence(
 
     Args:
         longest: iterations from which on a reduction is split.
-        longest_of_one: the same for a reduction of one operand.
+        longest_of_one: the same for a reduction of one operand, or to one number.
         fewest: iterations of a piece at the least.
         most_results: results up to which it is.
     """
