@@ -69,6 +69,8 @@ class Architecture(_Part):
     """Of one vector engine, with 256 registers each."""
     sub_group_size: Count
     """Work-items of a sub-group that matrix engines and block loads work for."""
+    sub_group_most: Count
+    """Of a sub-group of other code."""
     dpas_rows: Count
     """Most rows of A (and of the result) of one matrix instruction."""
     dpas_columns: Count

@@ -24,8 +24,9 @@ DEFAULT = "b580"
 """Compiled for where no device is named and none is in the machine."""
 LIMITS = (
     "vector_engines", "matrix_engines", "threads", "threads_large_grf", "sub_group_size",
-    "dpas_rows", "dpas_columns", "dpas_k_bytes", "register_bytes", "f16_matrix_rate", "slm_bytes",
-    "work_group_items", "block_base_alignment", "block_pitch_alignment", "block_width_alignment",
+    "sub_group_most", "dpas_rows", "dpas_columns", "dpas_k_bytes", "register_bytes",
+    "f16_matrix_rate", "slm_bytes", "work_group_items", "block_base_alignment",
+    "block_pitch_alignment", "block_width_alignment",
     "block_least_bytes", "block_rows", "block_row_bytes",
 )  # fmt: skip
 """Numbers of an `Architecture` that become `Facts.limits`, for constraints and the cost model."""
