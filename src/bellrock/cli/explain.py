@@ -131,7 +131,7 @@ def _candidate(
 
 def _verdict(proposal: Proposal, explained: ExplainedMotif, ranking: Ranking) -> str:
     """Say why a candidate is, or is not, the choice."""
-    from bellrock.params.ranking import RESOLUTION
+    from bellrock.params.ranking import margin_over
 
     row = explained.row
     parameters = dict(row.parameters)
@@ -145,7 +145,8 @@ def _verdict(proposal: Proposal, explained: ExplainedMotif, ranking: Ranking) ->
         return f"not chosen: {slower:.1%} slower"
     if slower == 0:
         return "not chosen: no faster, and the default or earlier by its values goes first"
-    return f"not chosen: {-slower:.1%} faster, which is within the model's {RESOLUTION:.0%}"
+    margin = margin_over(ranking.default.knobs.name, proposal.knobs.name)
+    return f"not chosen: {-slower:.1%} faster, which is within the model's {margin:.0%}"
 
 
 def _binding(proposal: Proposal) -> str:

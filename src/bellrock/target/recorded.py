@@ -17,7 +17,7 @@ from typing import Any
 from bellrock.errors import LockError
 from bellrock.params.cost import CostModel
 from bellrock.params.knobs import Knobs
-from bellrock.params.ranking import RESOLUTION
+from bellrock.params.ranking import margin_over
 from bellrock.payload.motifs.base import Motif, MotifKind, Operand, Side
 from bellrock.target.base import Facts
 
@@ -69,13 +69,17 @@ class Case:
     def regret(self, model: CostModel) -> float:
         """Return how much longer the model's pick takes than the best, as a fraction.
 
-        The pick is made as the selector makes it: the default, where it is predicted to be
-        within the model's resolution of the best.
+        The pick is made as the selector makes it: the first that is surely faster than the
+        default, or the default.
         """
         predicted = self.predicted(model)
-        pick = min(range(len(predicted)), key=predicted.__getitem__)
-        if predicted[0] <= predicted[pick] * (1 + RESOLUTION):
-            pick = 0
+        name = self.measured[0].knobs.name
+        sure = (
+            i
+            for i in sorted(range(len(predicted)), key=predicted.__getitem__)
+            if predicted[i] * (1 + margin_over(name, self.measured[i].knobs.name)) < predicted[0]
+        )
+        pick = next(sure, 0)
         return self.measured[pick].seconds / self.best_seconds - 1
 
     def default_regret(self) -> float:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bellrock.params.cost import CostModel, Prediction
-from bellrock.params.knobs import Knobs
-from bellrock.params.ranking import LIMIT, RESOLUTION, Ranking, rank
+from bellrock.params.knobs import Knobs, knob
+from bellrock.params.ranking import BETWEEN_CLASSES, LIMIT, RESOLUTION, Ranking, rank
 from bellrock.params.select import SELECTORS, SelectionContext
 from bellrock.payload import generate
 from bellrock.payload.motif import Motif
@@ -74,6 +76,36 @@ def test_the_default_is_kept_where_the_model_cannot_tell() -> None:
     assert near.pick.knobs == TileKnobs(tile=1)
     far = ranked([2], lambda t: 1 + RESOLUTION * 1.01 if t == 1 else 1.0)
     assert far.pick.knobs == TileKnobs(tile=2)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OtherKnobs(Knobs, name="ranking-other"):
+    """Another way to compute."""
+
+    tile: int = knob(low=1, high=64)
+
+
+@pytest.mark.parametrize(
+    ("faster", "expected"),
+    [(BETWEEN_CLASSES * 0.99, TileKnobs(tile=2)), (BETWEEN_CLASSES * 1.01, OtherKnobs(tile=1))],
+)
+def test_another_class_has_to_be_faster_by_more(faster: float, expected: Knobs) -> None:
+    class Two(Proposing):
+        def proposals(self, motif: Motif, default: Knobs) -> Iterator[Knobs]:
+            yield from (OtherKnobs(tile=1), TileKnobs(tile=2))
+
+        def cost_model(self) -> CostModel:
+            return self
+
+        def predict(self, motif: Motif, knobs: Knobs, facts: Facts) -> Prediction | None:
+            if isinstance(knobs, OtherKnobs):
+                return Prediction(seconds=1 / (1 + faster))
+            # The tile of 2 is the second fastest: sure, within the default's own class.
+            return Prediction(seconds=1.0 if knobs == TileKnobs(tile=1) else 0.9 / (1 + RESOLUTION))
+
+    ranking = rank(MOTIF, Two([], float), top=1)
+    assert ranking is not None
+    assert ranking.pick.knobs == expected
 
 
 def test_the_binding_constraint_is_that_of_the_fastest_that_was_refused() -> None:

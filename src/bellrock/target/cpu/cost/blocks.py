@@ -23,6 +23,7 @@ VECTOR_CYCLES = 2.5
 SCALAR_CYCLES = 2.0
 """Of one iteration by itself."""
 OPERATION_CYCLES = 0.5
+_WINDOWED = (MotifKind.CONVOLUTION, MotifKind.POOLING)
 BLOCK_CYCLES = 60
 LOOP_CYCLES = 12
 
@@ -68,14 +69,21 @@ def predict_blocks(motif: Motif, knobs: BlockKnobs, machine: Machine) -> Predict
 
 
 def _innermost(motif: Motif, sizes: list[int], *, straight: bool) -> int:
-    """Return the iterations of the innermost loop: the last that results run along, if they do."""
-    parallel = [n for n, kind in zip(sizes, motif.iterators, strict=True) if kind == "parallel"]
-    return parallel[-1] if straight and parallel and parallel[-1] > 1 else sizes[-1]
+    """Return the iterations of the innermost loop: the one that results run along, if they do."""
+    if not straight:
+        return sizes[-1]
+    along = motif.loops_of("output") if motif.kind in _WINDOWED else ()
+    along = along or tuple(
+        loop for loop, kind in enumerate(motif.iterators) if kind == "parallel"
+    )  # fmt: skip
+    return sizes[along[-1]] if along and sizes[along[-1]] > 1 else sizes[-1]
 
 
 def along_memory(motif: Motif) -> bool:
     """Whether some loop lies side by side, or is absent, in every operand."""
     if motif.kind in (MotifKind.SCAN, MotifKind.SCATTER):
+        return False
+    if motif.kind in _WINDOWED and motif.lists.get("strides", (1,))[-1:] != (1,):
         return False
     output = motif.outputs[0].layout[-1:] if motif.outputs else ""
     ends = [o.layout for o in motif.inputs if o.layout]
