@@ -188,7 +188,7 @@ def test_a_long_depth_of_few_columns_is_cut_into_parts() -> None:
     model, inputs = Products(shapes), pairs_of(shapes, torch.bfloat16)
     program = compiled(model, inputs)
     (row,) = [r for r in program.compiled.choices if r.knobs == "dpas"]
-    assert row.parameters["split_k"] > 1
+    assert row.parameters["split_k"] in (2, 4, 8, 16)
     assert torch.equal(program(*inputs)[0], reference(model, inputs)[0])
 
 
