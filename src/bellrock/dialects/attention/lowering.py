@@ -15,7 +15,7 @@ Queries lie side by side in vectors, and keys and values are scalars that are br
 nothing but a block's queries and results is transposed, and softmaxes need no work across lanes.
 A causal mask ends the loop over keys early.
 
-Needs: static shapes, f32. A function that is otherwise is left alone.
+Needs: static shapes, f32. A kernel that is otherwise goes to the generic path, `blocks`.
 """
 
 # No postponed annotations here: the dialect reads the field types from them.

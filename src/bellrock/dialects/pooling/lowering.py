@@ -15,7 +15,7 @@ A window of KH x KW elements then costs KH + KW combinations instead of KH * KW,
 them on whole vectors of memory. The row in between lies in a small buffer, whose margins hold
 the combiner's neutral element: that is all there is of the padding.
 
-Needs: static shapes; floats; see `taken`. A function that is otherwise is left alone.
+Needs: static shapes; floats; see `taken`. A kernel that is otherwise goes to `blocks`.
 """
 
 # No postponed annotations here: the dialect reads the field types from them.
