@@ -86,7 +86,8 @@ class BlockPool:
         """
         with self._lock:
             self._sort_in()
-            same = next((key for key, b in self._idle.items() if b.nbytes == size), None)
+            # The one that came back last is the one whose lines are still in the caches.
+            same = next((k for k, b in reversed(self._idle.items()) if b.nbytes == size), None)
             block = None if same is None else self._idle.pop(same)
         if block is None:
             block = fresh_block(size)
