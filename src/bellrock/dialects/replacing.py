@@ -8,15 +8,52 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
 
 from torch_mlir import ir
 from torch_mlir.dialects import func
 
-from bellrock.dialects.outlining import CHOICE, KERNEL
+from bellrock.dialects.extension import ops_named
+from bellrock.dialects.outlining import CHOICE, KERNEL, anchor_of
 from bellrock.payload.motifs.structured import read_structured
 
 FALLBACK_BLOCKS = 64
 """Blocks that a kernel is cut into which a lowering leaves to the generic path."""
+
+
+Kernel = TypeVar("Kernel")
+Sizes = TypeVar("Sizes")
+Emit = Callable[[Kernel, Sizes, list[ir.Value]], None]
+"""Emits the body of one kernel from what was read of it, its choice, and the new arguments."""
+
+
+def lower_chosen(
+    root: ir.Operation,
+    knobs: str,
+    sizes: Callable[..., Sizes],
+    read: Callable[[ir.Operation, ir.Operation], Kernel | None],
+    emit: Emit[Kernel, Sizes],
+) -> None:
+    """Lower by hand the kernels whose anchor's choice is of these knobs.
+
+    Args:
+        root: what holds the kernel functions.
+        knobs: name of the class of knobs.
+        sizes: called with the choice's integers and booleans by name.
+        read: returns what it finds in (function, anchor); None leaves them to the generic path.
+        emit: see `Emit`.
+    """
+    for function in ops_named(root, "func.func"):
+        anchor = anchor_of(function)
+        given = None if anchor is None else read_sizes(anchor, knobs)
+        if anchor is None or given is None:
+            continue
+        kernel = read(function, anchor)
+        if kernel is None:
+            leave_to_blocks(anchor)
+        else:
+            replace(function, partial(emit, kernel, sizes(**given)))
 
 
 def read_sizes(anchor: ir.Operation, knobs: str) -> dict[str, int | bool] | None:
@@ -27,7 +64,7 @@ def read_sizes(anchor: ir.Operation, knobs: str) -> dict[str, int | bool] | None
     if ir.StringAttr(given["knobs"]).value != knobs:
         return None
     return {
-        item.name: item.attr.value
+        item.name: bool(item.attr.value) if isinstance(item.attr, ir.BoolAttr) else item.attr.value
         for item in given
         if isinstance(item.attr, ir.IntegerAttr | ir.BoolAttr)
     }

@@ -26,9 +26,8 @@ from torch_mlir.dialects import ext, transform
 from bellrock.dialects.attention.blocks import Blocks, Choice
 from bellrock.dialects.attention.chosen import KNOBS
 from bellrock.dialects.attention.reading import AttentionKernel, read_kernel
-from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
-from bellrock.dialects.outlining import anchor_of
-from bellrock.dialects.replacing import leave_to_blocks, read_sizes, replace
+from bellrock.dialects.extension import Bellrock, attach_in_place
+from bellrock.dialects.replacing import lower_chosen
 
 
 class LowerFlashAttentionOp(Bellrock.Operation, name="lower_flash_attention"):
@@ -43,24 +42,11 @@ class LowerFlashAttentionOp(Bellrock.Operation, name="lower_flash_attention"):
 
 
 def _lower_all(root: ir.Operation) -> None:
-    for function in ops_named(root, "func.func"):
-        anchor = anchor_of(function)
-        given = None if anchor is None else read_sizes(anchor, KNOBS)
-        if anchor is None or given is None:
-            continue
-        kernel = read_kernel(function, anchor)
-        if kernel is None:
-            leave_to_blocks(anchor)
-            continue
-        numbers = {name: int(value) for name, value in given.items() if name != "parallel"}
-        choice = Choice(**numbers, parallel=bool(given["parallel"]))
+    lower_chosen(root, KNOBS, Choice, read_kernel, _emit)
 
-        def emit(
-            arguments: list[ir.Value], kernel: AttentionKernel = kernel, choice: Choice = choice
-        ) -> None:
-            Blocks(kernel, choice, arguments).emit()
 
-        replace(function, emit)
+def _emit(kernel: AttentionKernel, choice: Choice, arguments: list[ir.Value]) -> None:
+    Blocks(kernel, choice, arguments).emit()
 
 
 OPS = (LowerFlashAttentionOp,)

@@ -31,9 +31,8 @@ from bellrock.dialects.convolution.packing import Block, Packing, has_zeros_arou
 from bellrock.dialects.convolution.reading import ConvolutionKernel, read_kernel
 from bellrock.dialects.convolution.results import Panel, Results
 from bellrock.dialects.convolution.tile import Filter, Inside, Range, Tile
-from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
-from bellrock.dialects.outlining import anchor_of
-from bellrock.dialects.replacing import leave_to_blocks, read_sizes, replace
+from bellrock.dialects.extension import Bellrock, attach_in_place
+from bellrock.dialects.replacing import lower_chosen
 from bellrock.dialects.vector_code import Index
 
 KNOBS = "direct-convolution"
@@ -51,26 +50,16 @@ class LowerDirectConvolutionOp(Bellrock.Operation, name="lower_direct_convolutio
 
 
 def _lower_all(root: ir.Operation) -> None:
-    for function in ops_named(root, "func.func"):
-        anchor = anchor_of(function)
-        given = None if anchor is None else read_sizes(anchor, KNOBS)
-        if anchor is None or given is None:
-            continue
-        kernel = read_kernel(function, anchor)
-        if kernel is None or not _widens(function, kernel):
-            leave_to_blocks(anchor)
-            continue
-        numbers = {name: int(value) for name, value in given.items() if name != "parallel"}
-        choice = _Choice(**numbers, parallel=bool(given["parallel"]))
+    lower_chosen(root, KNOBS, _Choice, _read, _emit)
 
-        def emit(
-            arguments: list[ir.Value],
-            kernel: ConvolutionKernel = kernel,
-            choice: _Choice = choice,
-        ) -> None:
-            _Lowering.of(kernel, choice, arguments).emit()
 
-        replace(function, emit)
+def _read(function: ir.Operation, anchor: ir.Operation) -> ConvolutionKernel | None:
+    kernel = read_kernel(function, anchor)
+    return kernel if kernel is not None and _widens(function, kernel) else None
+
+
+def _emit(kernel: ConvolutionKernel, choice: "_Choice", arguments: list[ir.Value]) -> None:
+    _Lowering.of(kernel, choice, arguments).emit()
 
 
 def _widens(function: ir.Operation, kernel: ConvolutionKernel) -> bool:

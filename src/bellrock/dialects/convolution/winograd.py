@@ -29,10 +29,9 @@ from bellrock.dialects.convolution.reading import ConvolutionKernel, read_kernel
 from bellrock.dialects.convolution.results import Panel, Results
 from bellrock.dialects.convolution.winograd_plan import Choice, Plan
 from bellrock.dialects.convolution.winograd_stages import Buffers, Stages
-from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
+from bellrock.dialects.extension import Bellrock, attach_in_place
 from bellrock.dialects.grouping import init_index
-from bellrock.dialects.outlining import anchor_of
-from bellrock.dialects.replacing import leave_to_blocks, read_sizes, replace
+from bellrock.dialects.replacing import lower_chosen
 from bellrock.dialects.vector_code import Index
 
 
@@ -48,29 +47,21 @@ class LowerWinogradOp(Bellrock.Operation, name="lower_winograd"):
 
 
 def _lower_all(root: ir.Operation) -> None:
-    for function in ops_named(root, "func.func"):
-        anchor = anchor_of(function)
-        given = None if anchor is None else read_sizes(anchor, KNOBS)
-        if anchor is None or given is None:
-            continue
-        kernel = read_kernel(function, anchor)
-        source = source_of(anchor.operands[init_index(anchor) - 1])
-        if kernel is None or source is None or not takes(kernel):
-            leave_to_blocks(anchor)
-            continue
-        numbers = {name: int(value) for name, value in given.items() if name != "parallel"}
-        choice = Choice(**numbers, parallel=bool(given["parallel"]))
-        filters = source.argument
+    lower_chosen(root, KNOBS, Choice, _read, _emit)
 
-        def emit(
-            arguments: list[ir.Value],
-            kernel: ConvolutionKernel = kernel,
-            choice: Choice = choice,
-            filters: int = filters,
-        ) -> None:
-            _Lowering(Plan.of(kernel, choice), arguments, filters).emit()
 
-        replace(function, emit)
+def _read(function: ir.Operation, anchor: ir.Operation) -> tuple[ConvolutionKernel, int] | None:
+    """Return the kernel, and the number of the argument with the transformed filter."""
+    kernel = read_kernel(function, anchor)
+    filters = source_of(anchor.operands[init_index(anchor) - 1])
+    if kernel is None or filters is None or not takes(kernel):
+        return None
+    return kernel, filters.argument
+
+
+def _emit(found: tuple[ConvolutionKernel, int], choice: Choice, arguments: list[ir.Value]) -> None:
+    kernel, filters = found
+    _Lowering(Plan.of(kernel, choice), arguments, filters).emit()
 
 
 def takes(kernel: ConvolutionKernel) -> bool:

@@ -23,12 +23,11 @@ Needs: static shapes; floats; see `taken`. A kernel that is otherwise goes to `b
 from torch_mlir import ir
 from torch_mlir.dialects import ext, transform
 
-from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
-from bellrock.dialects.outlining import anchor_of
+from bellrock.dialects.extension import Bellrock, attach_in_place
 from bellrock.dialects.pooling.reading import PoolingKernel, read_kernel
 from bellrock.dialects.pooling.rows import Choice, Rows
 from bellrock.dialects.pooling.taken import KNOBS
-from bellrock.dialects.replacing import leave_to_blocks, read_sizes, replace
+from bellrock.dialects.replacing import lower_chosen
 
 
 class LowerPoolingsOp(Bellrock.Operation, name="lower_poolings"):
@@ -43,24 +42,11 @@ class LowerPoolingsOp(Bellrock.Operation, name="lower_poolings"):
 
 
 def _lower_all(root: ir.Operation) -> None:
-    for function in ops_named(root, "func.func"):
-        anchor = anchor_of(function)
-        given = None if anchor is None else read_sizes(anchor, KNOBS)
-        if anchor is None or given is None:
-            continue
-        kernel = read_kernel(function, anchor)
-        if kernel is None:
-            leave_to_blocks(anchor)
-            continue
-        numbers = {name: int(value) for name, value in given.items() if name != "parallel"}
-        choice = Choice(**numbers, parallel=bool(given["parallel"]))
+    lower_chosen(root, KNOBS, Choice, read_kernel, _emit)
 
-        def emit(
-            arguments: list[ir.Value], kernel: PoolingKernel = kernel, choice: Choice = choice
-        ) -> None:
-            Rows(kernel, choice, arguments).emit()
 
-        replace(function, emit)
+def _emit(kernel: PoolingKernel, choice: Choice, arguments: list[ir.Value]) -> None:
+    Rows(kernel, choice, arguments).emit()
 
 
 OPS = (LowerPoolingsOp,)
