@@ -7,7 +7,7 @@ step, so that whatever ends the process early leaves behind what was known by th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +33,7 @@ from bellrock.bench.record import (
 )
 from bellrock.bench.request import Notebook, Request
 from bellrock.bench.timing import time_programs
+from bellrock.bench.turns import turn
 from bellrock.errors import (
     BellrockError,
     CacheError,
@@ -124,7 +125,9 @@ class _Job:
 
         self._begin()
         if self.request.neighbours and not self.request.check_only:
-            self._warn(f"timed while up to {self.request.neighbours} other problems ran beside it")
+            self._warn(
+                f"compiled while up to {self.request.neighbours} other problems were at work"
+            )
         with torch.no_grad():
             with self._within("load"):
                 subject = self._load()
@@ -177,6 +180,13 @@ class _Job:
         self._step = step
         self.notebook.enter(step)
         yield
+
+    def _alone(self) -> AbstractContextManager[None]:
+        """Have the machine to oneself, where other problems are at work."""
+        if not self.request.neighbours:
+            return nullcontext()
+        with self._within("await turn"):
+            return turn(self.notebook.folder.parent)
 
     def _load(self) -> _Subject:
         from bellrock.ingress.problem import load_problem
@@ -296,7 +306,7 @@ class _Job:
             call = self._baseline(name, subject.model, subject.inputs)
             if call is not None:
                 programs[name] = call
-        with self._within("measure"):
+        with self._alone(), self._within("measure"):
             memory = memory_info(compiled, subject.model, subject.inputs)
             self._learn(memory=memory)
             self._warn(*memory_warnings(memory))

@@ -44,7 +44,7 @@ class Request(BaseModel):
     min_runs: int = 15
     time_limit_seconds: float = 600.0
     neighbours: int = 0
-    """Problems that run at the same time beside this one."""
+    """Problems that run at the same time beside this one; they stand still while it is timed."""
     cache_dir: Path | None = None
     use_cache: bool = True
 

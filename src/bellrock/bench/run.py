@@ -55,7 +55,7 @@ class Options:
     mutants: bool = False
     mode: Literal["hot", "cold"] = "hot"
     threads: int | None = None
-    """None: all cores, shared among the jobs."""
+    """None: all cores; shared among the jobs where nothing is timed."""
     jobs: int = 1
     min_runs: int = 15
     time_limit_seconds: float = 600.0
@@ -240,7 +240,9 @@ def _sha256(path: Path) -> str:
 
 
 def _threads(options: Options) -> int:
-    return options.threads or max(available_cores() // options.jobs, 1)
+    # What is timed has the machine to itself meanwhile (`turns`), whatever else is at work.
+    sharing = options.jobs if options.check_only else 1
+    return options.threads or max(available_cores() // sharing, 1)
 
 
 def memory_limit_bytes(options: Options) -> int:

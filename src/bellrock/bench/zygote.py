@@ -30,6 +30,7 @@ import psutil
 from pydantic import BaseModel, ConfigDict
 
 from bellrock.bench.request import Notebook
+from bellrock.bench.turns import LOOK_SECONDS, Turnstile
 from bellrock.errors import BellrockError
 
 WATCH_SECONDS = 0.5
@@ -72,6 +73,12 @@ class _Child:
     inherited_bytes: int
     """What the zygote holds, which counts as the child's too and is not its doing."""
     reason: Literal["", "timeout", "memory"] = ""
+    paused_seconds: float = 0.0
+    """What it stood still for, while others were timed."""
+
+    def seconds(self) -> float:
+        """Return how long it has been at work."""
+        return time.monotonic() - self.started - self.paused_seconds
 
 
 class Zygote:
@@ -84,6 +91,7 @@ class Zygote:
         self._selector = selectors.DefaultSelector()
         self._pending = b""
         self._wake_read, self._wake_write = os.pipe()
+        self._turnstile: Turnstile | None = None
 
     def serve(self) -> None:
         """Start children as ordered until the input ends."""
@@ -100,6 +108,7 @@ class Zygote:
             if self._wake_read in ready:
                 os.read(self._wake_read, 4096)
             self._reap()
+            self._give_turns()
             self._watch()
             if 0 in ready:
                 open_input = self._take_orders()
@@ -111,7 +120,14 @@ class Zygote:
         self._channel.flush()
 
     def _patience(self) -> float | None:
+        if self._turnstile is not None and len(self._children) > 1:
+            return LOOK_SECONDS
         return WATCH_SECONDS if self._children else None
+
+    def _give_turns(self) -> None:
+        if self._turnstile is not None:
+            for pid, seconds in self._turnstile.look(self._children.keys()).items():
+                self._children[pid].paused_seconds += seconds
 
     def _take_orders(self) -> bool:
         data = os.read(0, 1 << 16)
@@ -122,6 +138,8 @@ class Zygote:
         return bool(data)
 
     def _start(self, order: Order) -> None:
+        if self._turnstile is None:
+            self._turnstile = Turnstile(folder=order.folder.parent)
         inherited = _own_memory_bytes(psutil.Process())
         pid = os.fork()
         if pid == 0:
@@ -141,16 +159,15 @@ class Zygote:
                 Event(
                     kind="ended", id=child.order.id, code=os.waitstatus_to_exitcode(status),
                     reason=child.reason, peak_memory_bytes=usage.ru_maxrss * 1024,
-                    seconds=time.monotonic() - child.started,
+                    seconds=child.seconds(),
                 )
             )  # fmt: skip
 
     def _watch(self) -> None:
-        now = time.monotonic()
         for pid, child in self._children.items():
-            if child.reason:
+            if child.reason or (self._turnstile and self._turnstile.standing_still(pid)):
                 continue
-            if now - child.started > child.order.time_limit_seconds:
+            if child.seconds() > child.order.time_limit_seconds:
                 child.reason = "timeout"
             elif _group_memory_bytes(pid) > child.order.memory_limit_bytes + child.inherited_bytes:
                 child.reason = "memory"

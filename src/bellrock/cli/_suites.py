@@ -41,7 +41,7 @@ WHAT = (
 """Which problems, and for what."""
 LIMITS = (
     click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, metavar="N",
-                 help="Problems at the same time; times are only good with one."),
+                 help="Problems at the same time; while one is timed the others stand still."),
     click.option("--time-limit", type=click.FloatRange(min=0, min_open=True), default=600.0,
                  show_default=True, metavar="SECONDS", help="Of each problem."),
     click.option("--memory-limit", type=Bytes(), metavar="SIZE",
