@@ -51,6 +51,7 @@ def kernel_rows(kernels: Sequence[KernelInfo]) -> tuple[KernelRow, ...]:
         KernelRow(
             name=k.name, motif=k.motif, calls=k.calls, path=k.path, vectorised=k.vectorised,
             parallel=k.parallel, compile_seconds=k.compile_seconds, cached=k.cached,
+            figures=dict(k.figures),
         )
         for k in kernels
     )  # fmt: skip

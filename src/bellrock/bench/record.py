@@ -222,6 +222,7 @@ class KernelRow(_Part):
     parallel: bool
     compile_seconds: float
     cached: bool
+    figures: dict[str, int] = {}
 
 
 class ChoiceRow(_Part):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bellrock.cli._figures import figure_lines
 from bellrock.cli._targets import target_options
 from bellrock.cli._values import parse_overrides
 from bellrock.errors import PayloadError
@@ -94,6 +95,8 @@ def command(
     output = Path(path.name).with_suffix(SUFFIX) if output is None else output
     save_program(saved_program(compiled, values=values), output)
     click.echo(f"{output}: {_summary(compiled)}")
+    for line in figure_lines(compiled.kernels):
+        click.echo(line)
 
 
 def _problem(

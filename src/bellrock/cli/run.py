@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bellrock.cli._figures import figure_lines
 from bellrock.errors import CallError
 
 if TYPE_CHECKING:
@@ -112,6 +113,8 @@ def _describe(program: SavedProgram) -> None:
         for index, spec in enumerate(specs):
             stored = ", stored" if title == "arguments" and index in program.values else ""
             click.echo(f"  {spec.name}: {spec} ({spec.role}{stored})")
+    for line in figure_lines(program.kernels):
+        click.echo(line)
     click.echo(f"toolchain: {', '.join(f'{k} {v}' for k, v in program.toolchain.items())}")
     click.echo(program.choices, nl=False)
 

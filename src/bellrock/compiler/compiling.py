@@ -70,6 +70,7 @@ def pipeline_for(
         variables=variables or {},
         target_facts={
             **facts.limits,
+            "chip": facts.chip,
             "vector_bits": facts.vector_bits,
             "vector_registers": facts.vector_registers,
             "cores": facts.cores,
@@ -164,7 +165,7 @@ def compile_payload(
     loaded, about = _pipeline_and_key(plugin, pipeline, given)
     key = key_of(
         "program", payload.fingerprint, plugin.full_name, plugin.facts().key(), about,
-        lock.text() if lock else "",
+        lock.text() if lock else "", repr(sorted(plugin.programs().items())),
     )  # fmt: skip
     if cache is not None and snapshots is None:
         entry = cache.get(key)
@@ -243,7 +244,7 @@ def _compile(
         compile_seconds=done - start,
         cached=False,
         warnings=tuple(choices.warnings),
-        toolchain=versions(),
+        toolchain={**versions(), **target.programs()},
     )
 
 

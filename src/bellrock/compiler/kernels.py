@@ -48,6 +48,7 @@ class KernelCompiler:
         context = [
             TARGETS.identity(self.target.full_name),
             *sorted(facts.features),
+            *(f"{name} {version}" for name, version in self.target.programs().items()),
             canonical_text(stages),
         ]
         keys = {job.name: key_of("kernel", job.text, context) for job in jobs}

@@ -111,6 +111,7 @@ def compile_one(job: Job, work: Work, context: ir.Context) -> Outcome:
         parallel=emitted.parallel,
         compile_seconds=time.perf_counter() - start,
         cached=False,
+        figures=emitted.figures,
     )
     return info, emitted.code
 

@@ -78,6 +78,7 @@ class _Kernel(_Model):
     parallel: bool
     compile_seconds: float
     cached: bool
+    figures: dict[str, int] = {}
 
 
 class _Preparation(_Model):

@@ -49,6 +49,8 @@ class Facts:
     """Levels of `cache_bytes` that each core has for itself; all share the others."""
     clock_hz: float = 0.0
     """0 where it is not known or not fixed."""
+    chip: str = ""
+    """What passes of a pipeline call the device, as `${target.chip}`; empty where none asks."""
     limits: Mapping[str, int] = field(default_factory=dict)
     """Whole numbers that only this kind of device has, e.g. `sub_group_size`, `slm_bytes`;
     constraints of knobs read them by name. The target's files say what they mean."""
@@ -96,6 +98,8 @@ class KernelInfo:
     compile_seconds: float
     cached: bool
     """Whether it came from the cache."""
+    figures: Mapping[str, int] = field(default_factory=dict)
+    """What can be counted in its code, as in `Emitted`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,6 +111,9 @@ class Emitted:
     """Whether vector arithmetic or vector memory access is in it."""
     parallel: bool
     """Whether it has a parallel region."""
+    figures: Mapping[str, int] = field(default_factory=dict)
+    """What the target counts in code, for people: instructions, registers, spilled bytes, by name
+    with the unit where there is one. Code in a loop counts once."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -288,6 +295,13 @@ class Target(abc.ABC):
     def schedules(self) -> tuple[str, ...]:
         """Return the packages of schedules that only this target has."""
         return ()
+
+    def programs(self) -> Mapping[str, str]:
+        """Return the programs on this machine that help to make code, each with its version.
+
+        They belong to the toolchain, in records and in keys of caches.
+        """
+        return {}
 
     @abc.abstractmethod
     def emit(self, module: ir.Module, *, entries: Mapping[str, str]) -> Emitted:

@@ -4,13 +4,15 @@ Flows in: what code generation made. Flows out: one run of bytes, the same for t
 which caches and artifacts keep; and from it an equal `DeviceObject`.
 
 The bytes are a zip archive, stored and not compressed: `header.json` (the schema below), `host`
-(a relocatable object of this machine), `spirv/N` and `llvm/N` (of module N).
+(a relocatable object of this machine), `spirv/N`, `llvm/N` and, where there is one, `native/N`
+(of module N).
 """
 
 from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -21,6 +23,9 @@ from bellrock.errors import ArtifactError
 SCHEMA = 1
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip archive can state: the bytes must not depend on the clock."""
+
+BUILD_FLAGS: Mapping[int, str] = {256: "-ze-opt-large-register-file"}
+"""What the compiler of a driver is told, by the registers of a thread that a module asks for."""
 
 ArgumentKind = Literal["pointer", "scalar"]
 
@@ -51,6 +56,8 @@ class DeviceModule:
     kernels: tuple[KernelEntry, ...]
     registers: int = 0
     """Of each thread, where it is chosen among what the hardware has; 0: as the driver thinks."""
+    native: bytes = b""
+    """The same for one chip, where there was a compiler for it; for people, not for drivers."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,6 +85,8 @@ class DeviceObject:
         for number, module in enumerate(self.modules):
             members[f"spirv/{number}"] = module.spirv
             members[f"llvm/{number}"] = module.llvm
+            if module.native:
+                members[f"native/{number}"] = module.native
         stream = io.BytesIO()
         with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
             for name, data in members.items():
@@ -118,6 +127,7 @@ def unpack(data: bytes) -> DeviceObject:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             header = _Header.model_validate_json(archive.read("header.json"))
             host = archive.read("host")
+            names = set(archive.namelist())
             modules = tuple(
                 DeviceModule(
                     name=module.name,
@@ -125,6 +135,7 @@ def unpack(data: bytes) -> DeviceObject:
                     llvm=archive.read(f"llvm/{number}"),
                     kernels=tuple(KernelEntry(**k.model_dump()) for k in module.kernels),
                     registers=module.registers,
+                    native=archive.read(n) if (n := f"native/{number}") in names else b"",
                 )
                 for number, module in enumerate(header.modules)
             )

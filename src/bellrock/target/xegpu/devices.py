@@ -59,6 +59,8 @@ class Architecture(_Part):
 
     chip: str
     """As the offline compiler `ocloc` calls it."""
+    mlir_chip: str
+    """The chip of MLIR's XeVM dialect that has the same matrix and block instructions."""
     vector_engines: Count
     matrix_engines: Count
     vector_bits: Count

@@ -60,6 +60,7 @@ def device_facts(name: str) -> Facts:
         core_caches=frozenset({"L1"}),
         features=FEATURES | {core.chip},
         clock_hz=clock,
+        chip=core.mlir_chip,
         limits={limit: getattr(core, limit).value for limit in LIMITS},
         peak_flops_per_s={"f32": vector, "f16": matrix, "bf16": matrix, "i8": 2 * matrix},
         bandwidth_bytes_per_s={

@@ -1,18 +1,23 @@
 """Lowered modules to code objects: the host's part by LLVM for this processor, kernels to SPIR-V.
 
 Flows in: a module whose functions and `gpu.module`s are in the LLVM dialect. Flows out:
-`Emitted`, whose code is a packed `DeviceObject`.
+`Emitted`, whose code is a packed `DeviceObject`, with native code where `ocloc` is installed.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bellrock.target.base import Emitted
+from bellrock.errors import CompileError
+from bellrock.target.base import Emitted, Facts
 from bellrock.target.native.code import emit_object
+from bellrock.target.xegpu.calls import matrix_products
 from bellrock.target.xegpu.container import ArgumentKind, DeviceModule, DeviceObject, KernelEntry
+from bellrock.target.xegpu.figures import ModuleCode, figures_of
+from bellrock.target.xegpu.ocloc import find_ocloc, native_code
 from bellrock.target.xegpu.spirv import to_spirv
 
 if TYPE_CHECKING:
@@ -24,29 +29,73 @@ _SLM = 3
 """Address space of local memory."""
 
 
-def emit(module: ir.Module, *, entries: Mapping[str, str]) -> Emitted:
+def emit(module: ir.Module, *, entries: Mapping[str, str], chip: str, facts: Facts) -> Emitted:
     """Make a code object of a module (see `Target.emit`).
 
+    Args:
+        module: of a kernel, or of host functions.
+        entries: as in `Target.emit`.
+        chip: as `ocloc -device` has it.
+        facts: of the device.
+
     Raises:
-        CompileError: something in it cannot be said in SPIR-V, or LLVM refused it.
+        CompileError: something in it cannot be said in SPIR-V, LLVM or `ocloc` refused it, or what
+            was lowered to matrix engines has no instruction of theirs.
     """
     from torch_mlir import ir
 
     with module.context, ir.Location.unknown(module.context):
         host = ir.Module.parse(_text(module))
-        modules = []
+        made: list[ModuleCode] = []
         registers = _registers(host)
         for op in list(host.body.operations):
             if op.operation.name == "gpu.module":
-                modules.append(_device_module(op.operation, registers))
+                made.append(_with_native(_device_module(op.operation, registers), chip))
                 op.operation.erase()
+        if registers:
+            check_matrix_engines(made)
         code = emit_object(host, entries=entries)
+    modules = tuple(each.module for each in made)
     groups = [k.group or (0, 0, 0) for m in modules for k in m.kernels]
     return Emitted(
-        code=DeviceObject(host=code.code, modules=tuple(modules)).pack(),
+        code=DeviceObject(host=code.code, modules=modules).pack(),
+        figures=figures_of(made, facts),
         vectorised=any(size != (1, 1, 1) for size in groups),
         parallel=any(size != (1, 1, 1) for size in groups),
     )
+
+
+def _with_native(module: DeviceModule, chip: str) -> ModuleCode:
+    ocloc = find_ocloc()
+    if ocloc is None:
+        return ModuleCode(module=module)
+    native = native_code(ocloc, module.spirv, chip=chip, registers=module.registers)
+    return ModuleCode(module=replace(module, native=native.binary), native=native)
+
+
+def check_matrix_engines(modules: Sequence[ModuleCode]) -> None:
+    """Make sure that what was lowered to matrix engines uses them.
+
+    Args:
+        modules: of one such kernel.
+
+    Raises:
+        CompileError: there is no such instruction, in SPIR-V or in native code.
+    """
+    names = ", ".join(kernel.name for each in modules for kernel in each.module.kernels)
+    if not any(matrix_products(each.module.spirv) for each in modules):
+        raise CompileError(
+            "a kernel was lowered to matrix engines, but its SPIR-V has no call of them",
+            got=names,
+            hint="this is a fault of Bellrock; choose `simt` for it by --lock until it is mended",
+        )
+    natives = [each.native for each in modules if each.native is not None]
+    if natives and not any(k.uses_matrix_engines for n in natives for k in n.kernels):
+        raise CompileError(
+            "a kernel was lowered to matrix engines, but its native code has no DPAS instruction",
+            got=names,
+            hint="the chip may have none of this shape: see --device",
+        )
 
 
 def _text(module: ir.Module) -> str:

@@ -98,11 +98,18 @@ class XeGpuTarget(Target):
 
         return MODEL
 
+    def programs(self) -> Mapping[str, str]:
+        """Return `ocloc`, where it is on the PATH."""
+        from bellrock.target.xegpu.ocloc import ocloc_version
+
+        return ocloc_version()
+
     def emit(self, module: ir.Module, *, entries: Mapping[str, str]) -> Emitted:
         """Compile kernels to SPIR-V, and what launches them for this processor."""
+        from bellrock.target.xegpu.facts import chip_of
         from bellrock.target.xegpu.lower import emit
 
-        return emit(module, entries=entries)
+        return emit(module, entries=entries, chip=chip_of(self.device_name), facts=self.facts())
 
     def load(self, artifact: Artifact) -> Loaded:
         """Load onto the device that `BELLROCK_XEGPU_LOADER` names, or the best there is."""

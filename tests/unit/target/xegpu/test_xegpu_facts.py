@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from bellrock.compiler.compiling import pipeline_for
+from bellrock.pipeline.show import canonical_text
 from bellrock.target.xegpu.devices import Count, all_devices, device_named, numbers_of
 from bellrock.target.xegpu.facts import DEFAULT, LIMITS, chip_of, detected_device, device_facts
 
@@ -57,6 +59,13 @@ def test_each_number_of_a_device_says_where_it_is_from(name: str) -> None:
     assert facts.bandwidth_bytes_per_s["L1"] > facts.bandwidth_bytes_per_s["L2"]
     assert facts.bandwidth_bytes_per_s["L2"] > facts.bandwidth_bytes_per_s["DRAM"]
     assert chip_of(name) in facts.features
+
+
+@pytest.mark.parametrize(("name", "chip"), [("max-1100", "pvc"), ("b580", "bmg"), ("ptl", "bmg")])
+def test_passes_are_told_the_chip_of_the_device(name: str, chip: str) -> None:
+    """MLIR has no chip of its own for what has the matrix and block instructions of another."""
+    text = canonical_text(pipeline_for(f"xegpu:{name}").stages)
+    assert f'"xevm-attach-target", ["builtin.module"], {{"chip": "{chip}"}}' in text
 
 
 def test_chips_and_aliases_name_devices_once() -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bellrock.errors import DeviceError
-from bellrock.target.xegpu.container import DeviceModule
+from bellrock.target.xegpu.container import BUILD_FLAGS, DeviceModule
 from bellrock.target.xegpu.loaders.allocations import Allocations
 from bellrock.target.xegpu.loaders.base import (
     Command,
@@ -32,8 +32,6 @@ _ALIGNMENT_BYTES = 4096
 _FOREVER = (1 << 64) - 1
 _HOST_VISIBLE, _KERNEL_TIMESTAMP = 1, 4
 _SCOPE_HOST = 4
-_BUILD_FLAGS = {256: b"-ze-opt-large-register-file"}
-"""By the registers of a thread that a module asks for."""
 _SPIRV = 0
 _ASYNCHRONOUS = 2
 
@@ -142,7 +140,7 @@ class LevelZeroDevice(Device):
         """
         description = ze.ModuleDescription(
             format=_SPIRV, bytes=len(module.spirv), input=module.spirv,
-            flags=_BUILD_FLAGS.get(module.registers),
+            flags=BUILD_FLAGS.get(module.registers, "").encode() or None,
         )  # fmt: skip
         made, log = ze.Handle(), ze.Handle()
         try:
