@@ -46,12 +46,16 @@ def transpose_in_registers(source: ir.Value, buffer: ir.Value, order: Sequence[i
     line = next(d for d, n in enumerate(kind.shape) if n == side)
     rows = [vector.load(register, source, _place(kind.rank, line, i)) for i in range(side)]
     row = order.index(kind.rank - 1)
-    for i, value in enumerate(_transposed(rows)):
+    for i, value in enumerate(transposed(rows)):
         vector.store(value, buffer, _place(kind.rank, row, i))
 
 
-def _transposed(rows: list[ir.Value]) -> list[ir.Value]:
-    """Exchange the off-diagonal halves of blocks of 2, 4, 8, ... lanes."""
+def transposed(rows: list[ir.Value]) -> list[ir.Value]:
+    """Return the columns of a square block, whose side is a power of two.
+
+    The off-diagonal halves of blocks of 2, 4, 8, ... lanes are exchanged.
+    """
+    rows = list(rows)
     count, distance = len(rows), 1
     while distance < count:
         low = [lane if not lane & distance else count + lane - distance for lane in range(count)]

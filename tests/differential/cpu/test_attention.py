@@ -23,6 +23,11 @@ Tensor = torch.Tensor
 attend = torch.nn.functional.scaled_dot_product_attention
 
 
+ERRORS = {torch.float32: 2e-6, torch.float16: 5e-4, torch.bfloat16: 4e-3}
+"""Allowed, in terms of the largest value: two roundings."""
+HALVES = [torch.bfloat16, torch.float16]
+
+
 class Model(torch.nn.Module):
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__()
@@ -44,16 +49,18 @@ def check(function: Callable[..., Tensor], *inputs: Tensor, fused: bool = True) 
     assert not fused or ("attention" in kinds and "contraction" not in kinds)
     assert torch.equal(found.isnan(), exact.isnan())
     error = (found.double() - exact).nan_to_num().abs().max()
-    assert error < 2e-6 * inputs[2].abs().nan_to_num(posinf=1.0).max(), float(error)
+    scale = inputs[2].abs().nan_to_num(posinf=1.0).max()
+    assert error < ERRORS[inputs[0].dtype] * scale, float(error)
 
 
 def three(
-    batch: int, heads: int, queries: int, depth: int, *, keys: int = 0, features: int = 0
-) -> tuple[Tensor, Tensor, Tensor]:
+    batch: int, heads: int, queries: int, depth: int, *, keys: int = 0, features: int = 0,
+    dtype: torch.dtype = torch.float32,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     torch.manual_seed(queries)
     keys, features = keys or queries, features or depth
     shapes = ((queries, depth), (keys, depth), (keys, features))
-    q, k, v = (torch.randn(batch, heads, *shape) for shape in shapes)
+    q, k, v = (torch.randn(batch, heads, *shape).to(dtype) for shape in shapes)
     return q, k, v
 
 
@@ -90,6 +97,53 @@ def test_a_mask_that_is_given(shape: tuple[int, ...], boolean: bool) -> None:
     q, k, v = three(2, 2, 65, 16, keys=97)
     mask = torch.rand(shape) > 0.3 if boolean else torch.randn(shape)
     check(lambda q, k, v, m: attend(q, k, v, attn_mask=m), q, k, v, mask)
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+@pytest.mark.parametrize(
+    ("queries", "keys", "depth", "features"),
+    [(2, 5, 3, 3), (65, 97, 17, 31), (7, 301, 64, 2), (130, 13, 5, 128), (3, 2, 2, 2)],
+)
+def test_sixteen_bits(
+    dtype: torch.dtype, queries: int, keys: int, depth: int, features: int
+) -> None:
+    check(attend, *three(2, 3, queries, depth, keys=keys, features=features, dtype=dtype))
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+def test_sixteen_bits_under_masks(dtype: torch.dtype) -> None:
+    q, k, v = three(2, 2, 65, 24, keys=97, dtype=dtype)
+    check(lambda q, k, v: attend(q, k, v, is_causal=True), q, k, v)
+    check(lambda q, k, v, m: attend(q, k, v, attn_mask=m), q, k, v, torch.rand(65, 97) > 0.3)
+    bias = torch.randn(2, 65, 97).to(dtype)
+    check(lambda q, k, v, m: attend(q, k, v, attn_mask=m), q, k, v, bias)
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+def test_sixteen_bits_in_other_orders(dtype: torch.dtype) -> None:
+    def heads(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        a, b, c = (x.view(2, 65, 4, 16).transpose(1, 2) for x in (q, k, v))
+        return attend(a, b, c)
+
+    def columns(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        a, b, c = (x.transpose(-1, -2) for x in (q, k, v))
+        return attend(a, b, c).transpose(-1, -2)
+
+    torch.manual_seed(0)
+    check(heads, *(torch.randn(2, 65, 64).to(dtype) for _ in range(3)))
+    check(columns, *(torch.randn(2, 3, 17, 65).to(dtype) for _ in range(3)))
+
+
+def test_steps_that_round_are_kept() -> None:
+    def function(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return ((q * 24**-0.5) @ k.transpose(-2, -1)).softmax(-1) @ v
+
+    q, k, v = three(2, 2, 65, 24, keys=97, dtype=torch.bfloat16)
+    with torch.no_grad():
+        compiled = bellrock.compile(Model(function).eval(), (q, k, v), use_cache=False)
+        found, eager = compiled(q, k, v), function(q, k, v)
+    assert "attention" in [kernel.motif for kernel in compiled.compiled.kernels]
+    assert (found.double() - eager.double()).abs().max() < 2**-7 * v.abs().max()
 
 
 def test_queries_that_see_nothing() -> None:

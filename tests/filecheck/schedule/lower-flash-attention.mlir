@@ -4,7 +4,7 @@
 // CHECK-LABEL: func @attention
 // CHECK-SAME: (%arg0: memref<512xf32>, %arg1: memref<1024xf32>, %arg2: memref<1024xf32>, %arg3: memref<512xf32>)
 // CHECK: scf.forall
-// CHECK: vector.gather
+// CHECK: vector.shuffle
 // CHECK: %[[BOUND:.*]] = arith.minsi
 // CHECK: scf.for
 // CHECK: vector.fma
@@ -12,7 +12,8 @@
 // CHECK: math.exp
 // CHECK: vector.fma
 // CHECK: scf.if
-// CHECK: vector.scatter
+// CHECK: vector.shuffle
+// CHECK: vector.maskedstore
 // CHECK-NOT: linalg
 #q = affine_map<(b, q, k, d) -> (b, q, d)>
 #k = affine_map<(b, q, k, d) -> (b, k, d)>

@@ -23,7 +23,8 @@ Needs: static shapes, f32. A kernel that is otherwise goes to the generic path, 
 from torch_mlir import ir
 from torch_mlir.dialects import ext, transform
 
-from bellrock.dialects.attention.blocks import Blocks, Choice
+from bellrock.dialects.attention.block import Choice
+from bellrock.dialects.attention.blocks import Blocks
 from bellrock.dialects.attention.chosen import KNOBS
 from bellrock.dialects.attention.reading import AttentionKernel, read_kernel
 from bellrock.dialects.extension import Bellrock, attach_in_place

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from torch_mlir import ir
 
 from bellrock.dialects.attention.chosen import attention_at, is_positions
+from bellrock.dialects.attention.factor import Factor
 from bellrock.dialects.convolution.operands import Operand, operand_of, owner_of, source_of
 from bellrock.payload.motifs.attention import Attention
 from bellrock.payload.motifs.structured import REDUCTION, Structured
@@ -49,6 +50,11 @@ class AttentionKernel:
     keys: Operand
     values: Operand
     result: Operand
+    query_factor: Factor
+    key_factor: Factor
+    value_factor: Factor
+    narrow_weights: bool
+    """Whether exponentials are rounded to bf16 before they are multiplied."""
     stages: tuple[ScoreStage, ...]
     empty_is_zero: bool
 
@@ -76,7 +82,7 @@ def read_kernel(function: ir.Operation, anchor: ir.Operation) -> AttentionKernel
     returned = list(list(blocks[0].operations)[-1].operation.operands)
     sides = _sides(found)
     stages = [_stage(stage, len(found.exponential.loops)) for stage in found.stages]
-    if returned != [anchor.results[0]] or sides is None or any(s is None for s in stages):
+    if returned != [found.result.op.results[0]] or sides is None or any(s is None for s in stages):
         return None
     return AttentionKernel(
         shape=found.exponential.loops,
@@ -88,6 +94,10 @@ def read_kernel(function: ir.Operation, anchor: ir.Operation) -> AttentionKernel
         keys=sides[1],
         values=sides[2],
         result=sides[3],
+        query_factor=Factor.of(found.score_factors[found.queries]),
+        key_factor=Factor.of(found.score_factors[1 - found.queries]),
+        value_factor=Factor.of(found.value_factor),
+        narrow_weights=found.weights is not None and found.weights.dtypes[-1] == "bf16",
         stages=tuple(s for s in stages if s is not None),
         empty_is_zero=found.empty_is_zero,
     )
@@ -121,18 +131,27 @@ def _sides(found: Attention) -> tuple[Operand, Operand, Operand, Operand] | None
     dimensions = [e.loop for e in scores.accesses[scores.input_count]]
     score_loops = _numbered(len(scores.loops), dimensions, rank)
     output_loops = _numbered(len(output.loops), list(found.output_loops), rank + 1)
-    fill = owner_of(output.values[output.input_count])
-    if fill is None:
-        return None
-    result = fill.operands[1]
     operands = (
         _operand(scores, found.queries, score_loops),
         _operand(scores, 1 - found.queries, score_loops),
         _operand(output, found.values, output_loops),
-        _operand(output, output.input_count, output_loops, result),
+        _result(found, output_loops),
     )
     a, b, c, d = operands
     return None if a is None or b is None or c is None or d is None else (a, b, c, d)
+
+
+def _result(found: Attention, loops: list[int]) -> Operand | None:
+    """Return where the results go, in the loops of the contraction that makes them."""
+    output, narrowed = found.output, found.narrowed
+    if narrowed is None:
+        fill = owner_of(output.values[output.input_count])
+        value = None if fill is None else fill.operands[1]
+        return None if value is None else _operand(output, output.input_count, loops, value)
+    made = [e.loop for e in output.accesses[output.input_count]]
+    read = [e.loop for e in narrowed.accesses[0]]
+    roles = {loop: loops[m] for loop, m in zip(read, made, strict=True) if m is not None}
+    return _operand(narrowed, 1, [roles[i] for i in range(len(narrowed.loops))])
 
 
 def _numbered(count: int, dimensions: list[int | None], other: int) -> list[int]:

@@ -13,14 +13,9 @@ from dataclasses import dataclass
 
 from torch_mlir import ir
 
-from bellrock.payload.motifs import contraction
-from bellrock.payload.motifs.access import Access
+from bellrock.payload.motifs import bodies, contraction
 from bellrock.payload.motifs.base import Motif, MotifKind, product
-from bellrock.payload.motifs.contraction import read_product_sum
-from bellrock.payload.motifs.structured import REDUCTION, Structured, read_structured
-
-_OEQ = 1
-"""Number of the predicate `oeq`."""
+from bellrock.payload.motifs.structured import REDUCTION, Structured
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +29,12 @@ class Attention:
     maximum: Structured
     exponential: Structured
     total: Structured
+    weights: Structured | None
+    """Quotient of exponentials and their total, if `output` does not divide itself."""
     output: Structured
-    """Contraction with the values, which also divides by the total."""
+    """Contraction with the values."""
+    narrowed: Structured | None
+    """The result in a narrower type, if nothing else reads it in the wider one."""
     queries: int
     """Input of `scores`; the keys are the other one."""
     values: int
@@ -44,6 +43,10 @@ class Attention:
     """Dimension along which softmaxes are independent, and that keys and values do not have."""
     key: int
     """Dimension of the softmax."""
+    score_factors: tuple[ir.Value, ir.Value]
+    """What the body of `scores` multiplies: made of its first input, and of its second."""
+    value_factor: ir.Value
+    """What the body of `output` multiplies the exponentials by: made of the values."""
     output_loops: tuple[int, ...]
     """The loop of `output` for each dimension."""
     empty_is_zero: bool
@@ -52,8 +55,14 @@ class Attention:
     @property
     def ops(self) -> tuple[ir.Operation, ...]:
         """All ops, in order of their data."""
-        parts = (*self.stages, self.maximum, self.exponential, self.total, self.output)
-        return (self.scores.op, *(p.op for p in parts))
+        parts = (self.scores, *self.stages, self.maximum, self.exponential, self.total,
+                 self.weights, self.output, self.narrowed)  # fmt: skip
+        return tuple(p.op for p in parts if p is not None)
+
+    @property
+    def result(self) -> Structured:
+        """The op whose result the attention's is."""
+        return self.output if self.narrowed is None else self.narrowed
 
 
 def match(op: Structured) -> Motif | None:
@@ -73,7 +82,7 @@ def match(op: Structured) -> Motif | None:
         "depth": product(tuple(depth)),
         "features": motif.dims["n"],
     }
-    dtypes = {d for part in (found.scores, found.output) for d in part.dtypes}
+    dtypes = {found.scores.dtypes[0], found.scores.dtypes[1], found.output.dtypes[found.values]}
     return dataclasses.replace(
         motif, kind=MotifKind.ATTENTION, dims=dims, lists={},
         variant="" if len(dtypes) == 1 else "mixed",
@@ -82,18 +91,17 @@ def match(op: Structured) -> Motif | None:
 
 def read_attention(output: Structured) -> Attention | None:
     """Return the attention that ends with an op, if there is one."""
-    ends = _quotient(output)
-    if ends is None:
+    end = _end(output)
+    if end is None:
         return None
-    p, total_input, values, empty_is_zero = ends
-    exponential, total = _made_by(output.values[p]), _made_by(output.values[total_input])
-    if exponential is None or total is None or not _is_reduction(total, "arith.addf", 0.0):
+    exponential, total = bodies.made_by(end.exponential), bodies.made_by(end.total)
+    if exponential is None or total is None or not bodies.is_reduction(total, "arith.addf", 0.0):
         return None
     sources = _difference(exponential)
     if sources is None or total.values[0] != exponential.op.results[0]:
         return None
-    maximum = _made_by(exponential.values[sources[1]])
-    if maximum is None or not _is_reduction(maximum, "arith.maximumf", -math.inf):
+    maximum = bodies.made_by(exponential.values[sources[1]])
+    if maximum is None or not bodies.is_reduction(maximum, "arith.maximumf", -math.inf):
         return None
     scored = exponential.values[sources[0]]
     chain = _stages(scored)
@@ -101,89 +109,118 @@ def read_attention(output: Structured) -> Attention | None:
     if chain is None or key is None or maximum.values[0] != scored:
         return None
     scores, stages = chain
-    loops = _single_loops(output.accesses[p])
-    kept = None if loops is None else tuple(d for i, d in enumerate(loops) if i != key)
-    if loops is None or _single_loops(output.accesses[total_input]) != kept:
+    loops = end.loops
+    if end.total_loops != tuple(d for i, d in enumerate(loops) if i != key):
         return None
-    sides = _sides(scores, key)
-    if sides is None or not _is_filled(output, 0.0) or not _is_filled(scores, 0.0):
+    sides, factors = _sides(scores, key), bodies.product_factors(scores)
+    if sides is None or not bodies.is_filled(output, 0.0) or not bodies.is_filled(scores, 0.0):
         return None
     queries, query_dimensions = sides
-    used = {loop for e in output.accesses[values] for loop, _ in e.terms}
+    used = {loop for e in output.accesses[end.values] for loop, _ in e.terms}
     free = [d for d in query_dimensions if loops[d] not in used]
-    if not free:
+    if not free or factors is None:
         return None
     found = Attention(
         scores=scores, stages=stages, maximum=maximum, exponential=exponential, total=total,
-        output=output, queries=queries, values=values,
-        query=max(free, key=lambda d: exponential.loops[d]), key=key, output_loops=loops,
-        empty_is_zero=empty_is_zero,
+        weights=end.weights, output=output, narrowed=_narrowed(output), queries=queries,
+        values=end.values, query=max(free, key=lambda d: exponential.loops[d]), key=key,
+        score_factors=factors, value_factor=end.factor, output_loops=loops,
+        empty_is_zero=end.empty_is_zero,
     )  # fmt: skip
     return found if _is_closed(found) else None
 
 
-def _made_by(value: ir.Value) -> Structured | None:
-    if isinstance(value.owner, ir.Block) or value.owner.operation.name != "linalg.generic":
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _End:
+    """How an attention's last contraction reads the softmax."""
+
+    exponential: ir.Value
+    total: ir.Value
+    weights: Structured | None
+    values: int
+    """Input of the contraction."""
+    factor: ir.Value
+    """What is made of it, to be multiplied."""
+    loops: tuple[int, ...]
+    """The contraction's loop for each dimension of the exponentials."""
+    total_loops: tuple[int, ...]
+    """The contraction's loop for each dimension of the total."""
+    empty_is_zero: bool
+
+
+def _end(output: Structured) -> _End | None:
+    """Read a contraction with a quotient that it computes, or that an op of its own does."""
+    ends = _quotient(output)
+    if ends is not None:
+        p, total, values, empty_is_zero = ends
+        loops, total_loops = (bodies.single_loops(output.accesses[i]) for i in (p, total))
+        if loops is None or total_loops is None:
+            return None
+        return _End(
+            exponential=output.values[p], total=output.values[total], weights=None, values=values,
+            factor=output.op.regions[0].blocks[0].arguments[values], loops=loops,
+            total_loops=total_loops, empty_is_zero=empty_is_zero,
+        )  # fmt: skip
+    factors = bodies.product_factors(output)
+    for p in (0, 1) if factors is not None else ():
+        assert factors is not None
+        weights = bodies.made_by(output.values[p])
+        divided = None if weights is None else _division(weights)
+        loops = bodies.single_loops(output.accesses[p])
+        if weights is None or divided is None or loops is None:
+            continue
+        plain = bodies.argument(output, bodies.before_widening(factors[p])) == p
+        x, total, empty_is_zero = divided
+        kept = bodies.single_loops(weights.accesses[total])
+        if plain and kept is not None and bodies.is_identity(weights, x):
+            return _End(
+                exponential=weights.values[x], total=weights.values[total], weights=weights,
+                values=1 - p, factor=factors[1 - p], loops=loops,
+                total_loops=tuple(loops[d] for d in kept), empty_is_zero=empty_is_zero,
+            )  # fmt: skip
+    return None
+
+
+def _division(op: Structured) -> tuple[int, int, bool] | None:
+    """Read `p / total`, perhaps in a narrower type: the inputs, and if zero totals become one."""
+    if op.input_count != 2 or op.output_count != 1 or REDUCTION in op.iterators:
         return None
-    return read_structured(value.owner.operation)
-
-
-def _maker(value: ir.Value, name: str) -> ir.Operation | None:
-    """Return the op that makes a value, if it has this name."""
-    if isinstance(value.owner, ir.Block) or value.owner.operation.name != name:
+    quotient = bodies.maker(bodies.before_narrowing(bodies.yielded(op)), "arith.divf")
+    if quotient is None or not bodies.is_identity(op, 2):
         return None
-    return value.owner.operation
+    divisor, guarded = bodies.guarded(quotient.operands[1], 0.0, 1.0)
+    p, total = bodies.argument(op, quotient.operands[0]), bodies.argument(op, divisor)
+    return None if p is None or total is None else (p, total, guarded)
 
 
-def _constant(value: ir.Value) -> float | None:
-    op = _maker(value, "arith.constant")
-    attribute = None if op is None else op.attributes["value"]
-    return ir.FloatAttr(attribute).value if isinstance(attribute, ir.FloatAttr) else None
-
-
-def _guarded(value: ir.Value, when: float, instead: float) -> tuple[ir.Value, bool]:
-    """Return x and whether the value is `x == when ? instead : x`."""
-    select = _maker(value, "arith.select")
-    test = None if select is None else _maker(select.operands[0], "arith.cmpf")
-    if select is None or test is None:
-        return value, False
-    x = select.operands[2]
-    if (
-        ir.IntegerAttr(test.attributes["predicate"]).value == _OEQ
-        and test.operands[0] == x
-        and _constant(test.operands[1]) == when
-        and _constant(select.operands[1]) == instead
-    ):
-        return x, True
-    return value, False
-
-
-def _yielded(op: Structured) -> ir.Value:
-    return list(op.op.regions[0].blocks[0].operations)[-1].operation.operands[0]
-
-
-def _argument(op: Structured, value: ir.Value) -> int | None:
-    """Return the input whose elements a value in the body is."""
-    if not isinstance(value.owner, ir.Block) or value.owner != op.op.regions[0].blocks[0]:
+def _narrowed(output: Structured) -> Structured | None:
+    """Return the only reader of the result, if it changes its type and nothing else."""
+    users = [u.owner.operation for u in output.op.results[0].uses]
+    if len(users) != 1 or users[0].name != "linalg.generic" or users[0].block != output.op.block:
         return None
-    number = ir.BlockArgument(value).arg_number
-    return number if number < op.input_count else None
+    op = bodies.made_by(users[0].results[0]) if len(users[0].results) == 1 else None
+    if op is None or op.input_count != 1 or REDUCTION in op.iterators:
+        return None
+    before = bodies.before_narrowing(bodies.yielded(op))
+    fits = before != bodies.yielded(op) and bodies.argument(op, before) == 0
+    single = bodies.single_loops(op.accesses[0]), bodies.single_loops(op.accesses[1])
+    return op if fits and None not in single else None
 
 
 def _quotient(op: Structured) -> tuple[int, int, int, bool] | None:
     """Read `out + p / total * v`: inputs p, total and v, and whether zero totals become one."""
     if op.output_count != 1 or op.input_count != 3 or REDUCTION not in op.iterators:
         return None
-    total = _maker(_yielded(op), "arith.addf")
+    total = bodies.maker(bodies.yielded(op), "arith.addf")
     for term in () if total is None else total.operands:
-        times = _maker(term, "arith.mulf")
+        times = bodies.maker(term, "arith.mulf")
         for i in (0, 1) if times is not None else ():
             assert times is not None
-            quotient = _maker(times.operands[i], "arith.divf")
+            quotient = bodies.maker(times.operands[i], "arith.divf")
             if quotient is None:
                 continue
-            divisor, guarded = _guarded(quotient.operands[1], 0.0, 1.0)
-            found = [_argument(op, v) for v in
+            divisor, guarded = bodies.guarded(quotient.operands[1], 0.0, 1.0)
+            found = [bodies.argument(op, v) for v in
                      (quotient.operands[0], divisor, times.operands[1 - i])]  # fmt: skip
             if None not in found:
                 p, s, v = (n for n in found if n is not None)
@@ -193,38 +230,14 @@ def _quotient(op: Structured) -> tuple[int, int, int, bool] | None:
 
 def _difference(op: Structured) -> tuple[int, int] | None:
     """Read `exp(x - maximum)`: the two inputs."""
-    exp = _maker(_yielded(op), "math.exp")
-    difference = None if exp is None else _maker(exp.operands[0], "arith.subf")
+    exp = bodies.maker(bodies.yielded(op), "math.exp")
+    difference = None if exp is None else bodies.maker(exp.operands[0], "arith.subf")
     if difference is None or op.input_count != 2:
         return None
-    maximum, _ = _guarded(difference.operands[1], -math.inf, 0.0)
-    x, m = _argument(op, difference.operands[0]), _argument(op, maximum)
+    maximum, _ = bodies.guarded(difference.operands[1], -math.inf, 0.0)
+    x, m = (bodies.argument(op, bodies.before_widening(v))
+            for v in (difference.operands[0], maximum))  # fmt: skip
     return None if x is None or m is None else (x, m)
-
-
-def _is_reduction(op: Structured, combiner: str, initial: float) -> bool:
-    """Whether an op combines its one input, and nothing else, into its output."""
-    made = _maker(_yielded(op), combiner)
-    if made is None or op.input_count != 1 or op.output_count != 1:
-        return False
-    both = {ir.BlockArgument(v).arg_number for v in made.operands if isinstance(v.owner, ir.Block)}
-    return both == {0, 1} and _is_filled(op, initial)
-
-
-def _is_filled(op: Structured, number: float) -> bool:
-    fill = _maker(op.values[op.input_count], "linalg.fill")
-    return fill is not None and _constant(fill.operands[0]) == number
-
-
-def _single_loops(access: Access) -> tuple[int, ...] | None:
-    """Return the loop of each dimension, if each is one loop and no two are the same."""
-    loops = [e.loop for e in access]
-    known = tuple(loop for loop in loops if loop is not None)
-    return known if len(set(known)) == len(loops) else None
-
-
-def _is_identity(op: Structured, number: int) -> bool:
-    return _single_loops(op.accesses[number]) == tuple(range(len(op.loops)))
 
 
 def _softmax_dimension(
@@ -243,8 +256,8 @@ def _softmax_dimension(
         (total, 0),
     )
     reductions = ((exponential, sources[1]), (maximum, 1), (total, 1))
-    fits = all(_is_identity(op, i) for op, i in identities) and all(
-        _single_loops(op.accesses[i]) == kept for op, i in reductions
+    fits = all(bodies.is_identity(op, i) for op, i in identities) and all(
+        bodies.single_loops(op.accesses[i]) == kept for op, i in reductions
     )
     return reduced[0] if fits else None
 
@@ -253,15 +266,18 @@ def _stages(value: ir.Value) -> tuple[Structured, tuple[Structured, ...]] | None
     """Walk up elementwise ops to the contraction that makes the scores."""
     stages: list[Structured] = []
     while True:
-        op = _made_by(value)
+        op = bodies.made_by(value)
         if op is None or op.output_count != 1:
             return None
         if REDUCTION in op.iterators:
-            product_sum = read_product_sum(op)
-            plain = product_sum is not None and product_sum.plain and op.input_count == 2
-            return (op, tuple(reversed(stages))) if plain else None
+            found = bodies.product_factors(op)
+            return None if found is None else (op, tuple(reversed(stages)))
         scored = [i for i in range(op.input_count) if _is_score(op, i)]
-        if len(scored) != 1 or not _is_identity(op, op.input_count) or not _is_arithmetic(op):
+        if (
+            len(scored) != 1
+            or not bodies.is_identity(op, op.input_count)
+            or not bodies.is_arithmetic(op)
+        ):
             return None
         stages.append(op)
         value = op.values[scored[0]]
@@ -269,37 +285,20 @@ def _stages(value: ir.Value) -> tuple[Structured, tuple[Structured, ...]] | None
 
 def _is_score(op: Structured, number: int) -> bool:
     """Whether an input is a tensor of the output's shape that an op on scores makes."""
-    maker = _made_by(op.values[number])
-    if maker is None or not _is_identity(op, number):
+    maker = bodies.made_by(op.values[number])
+    if maker is None or not bodies.is_identity(op, number):
         return False
     uses = len(list(op.values[number].uses))
-    last = op.values[op.input_count].type == op.values[number].type
+    last = op.shapes[op.input_count] == op.shapes[number]
     reduces = REDUCTION in maker.iterators
     return (uses == 1 and last and reduces) or (uses == 1 and any(
         _is_score(maker, i) for i in range(maker.input_count)
     ))  # fmt: skip
 
 
-def _is_arithmetic(op: Structured) -> bool:
-    """Whether a body has the same form on vectors."""
-    for view in op.op.regions[0].blocks[0].operations:
-        inner = view.operation
-        if inner.name in ("linalg.yield", "linalg.index"):
-            continue
-        if not inner.name.startswith(("arith.", "math.")) or len(inner.regions):
-            return False
-        for value in inner.operands:
-            outside = not isinstance(value.owner, ir.Block) and (
-                value.owner.operation.block != op.op.regions[0].blocks[0]
-            )
-            if outside and value.owner.operation.name != "arith.constant":
-                return False
-    return True
-
-
 def _sides(scores: Structured, key: int) -> tuple[int, list[int]] | None:
     """Return the input with the queries, and the dimensions that only they have."""
-    output = _single_loops(scores.accesses[scores.input_count])
+    output = bodies.single_loops(scores.accesses[scores.input_count])
     reduced = [i for i, kind in enumerate(scores.iterators) if kind == REDUCTION]
     if output is None or len(reduced) != 1:
         return None

@@ -13,8 +13,12 @@ from bellrock.params.constraint import Constraint
 from bellrock.params.knobs import Knobs, knob
 from bellrock.payload.motifs.base import Motif, MotifKind
 from bellrock.target.base import Facts
+from bellrock.target.cpu.panels import PAIRS_FEATURE
 
 ELEMENT_BYTES = 4
+"""Of a block's buffers."""
+ELEMENTS = {"f32", "bf16", "f16"}
+"""Types of queries, keys and values."""
 STACK_BYTES = 1 << 20
 """Most that a block's buffers may take of a thread's stack (OpenMP's smallest is 4 MiB)."""
 PARALLEL_FLOPS = 1 << 20
@@ -38,6 +42,9 @@ class FlashAttentionKnobs(Knobs, name="flash-attention"):
         help="Keys (or features) of a register tile.",
     )  # fmt: skip
     keys: int = knob(unit="elements", low=1, values=(32, 64, 96, 128, 256), help="Keys of a block.")
+    pairs: bool = knob(
+        default=False, values=(False,), help="Multiply pairs of bf16 (x86 dot product)."
+    )
     parallel: bool = knob(help="Whether the cores share the blocks of queries.")
 
     constraints = (
@@ -58,9 +65,15 @@ class FlashAttentionKnobs(Knobs, name="flash-attention"):
         Knobs.validate(self, motif, facts)
         if not takes_flash(motif):
             raise SelectionError(
-                f"constraint 'attention-in-f32' of {self.name} is broken",
+                f"constraint 'attention-of-floats' of {self.name} is broken",
                 got=motif.signature(),
-                allowed="an attention whose tensors are all f32",
+                allowed=f"an attention of tensors of one type, of {sorted(ELEMENTS)}",
+            )
+        if self.pairs and not takes_pairs(motif, facts):
+            raise SelectionError(
+                f"constraint 'pairs-of-bf16' of {self.name} is broken",
+                got=f"pairs=True for {motif.signature()}",
+                allowed=f"bf16 operands on a processor with {PAIRS_FEATURE}",
             )
         if self.buffer_bytes(motif) > STACK_BYTES:
             raise SelectionError(
@@ -70,9 +83,24 @@ class FlashAttentionKnobs(Knobs, name="flash-attention"):
             )
 
     def buffer_bytes(self, motif: Motif) -> int:
-        """Return the size of a block's queries, scores and sums."""
-        rows = motif.dims["depth"] + motif.dims["features"] + min(self.keys, motif.dims["keys"])
-        return ELEMENT_BYTES * self.lanes * self.vectors * (rows + 2)
+        """Return the size of a block's queries, scores and sums, and of copied keys and values."""
+        dims, unit = motif.dims, 2 if self.pairs else 1
+        keys = min(self.keys, dims["keys"])
+        rows = -(-dims["depth"] // unit) + self._padded(dims["features"]) + keys + 2
+        elements = self.lanes * self.vectors * rows
+        if _element(motif) != "f32":
+            # One dimension of each copy is in whole vectors: whichever lies side by side.
+            elements += self._padded(keys) * self._padded(-(-dims["depth"] // unit))
+            elements += self._padded(-(-keys // unit)) * self._padded(dims["features"])
+        return ELEMENT_BYTES * elements
+
+    def _padded(self, size: int) -> int:
+        return -(-size // self.lanes) * self.lanes
+
+
+def _element(motif: Motif) -> str:
+    """Return the type of the values."""
+    return motif.inputs[-1].dtype
 
 
 def takes_flash(motif: Motif) -> bool:
@@ -80,9 +108,15 @@ def takes_flash(motif: Motif) -> bool:
     return (
         motif.kind is MotifKind.ATTENTION
         and motif.variant == ""
-        and set(motif.dtypes) == {"f32"}
+        and set(motif.dtypes) <= ELEMENTS
         and min(motif.dims.values()) > 0
     )
+
+
+def takes_pairs(motif: Motif, facts: Facts) -> bool:
+    """Whether a processor has a product for the motif's elements that takes two at once."""
+    narrow = {o.dtype for o in motif.inputs} == {"bf16"}
+    return narrow and PAIRS_FEATURE in facts.features and facts.vector_bits >= 512
 
 
 def default_flash(motif: Motif, facts: Facts) -> FlashAttentionKnobs | None:
@@ -96,10 +130,11 @@ def default_flash(motif: Motif, facts: Facts) -> FlashAttentionKnobs | None:
     work = 2 * dims["batch"] * dims["queries"] * dims["keys"] * (dims["depth"] + dims["features"])
     for vectors in range(min(most, wanted), 0, -1):
         rows = min(12, (facts.vector_registers - vectors - 2) // vectors)
-        keys = max(rows, BLOCK_KEYS // rows * rows)
-        knobs = FlashAttentionKnobs(
-            lanes=lanes, vectors=vectors, rows=rows, keys=keys, parallel=work >= PARALLEL_FLOPS
-        )
-        if knobs.buffer_bytes(motif) <= STACK_BYTES:
-            return knobs
+        for block in (BLOCK_KEYS, BLOCK_KEYS // 4):
+            knobs = FlashAttentionKnobs(
+                lanes=lanes, vectors=vectors, rows=rows, keys=max(rows, block // rows * rows),
+                pairs=takes_pairs(motif, facts), parallel=work >= PARALLEL_FLOPS,
+            )  # fmt: skip
+            if knobs.buffer_bytes(motif) <= STACK_BYTES:
+                return knobs
     return None

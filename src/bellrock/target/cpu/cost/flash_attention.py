@@ -7,12 +7,13 @@ Flows in: a motif, `FlashAttentionKnobs`, the machine. Flows out: a prediction. 
 * *softmax*: maximum, exponential and total of the scores of a block.
 * *queries and results*: transposed on the way in and out.
 * *key traffic*: keys and values, once for each block of queries.
+* *copies*: of keys and values that are not multiplied as they lie in memory.
 """
 
 from __future__ import annotations
 
 from bellrock.params.cost import Prediction
-from bellrock.payload.motifs.base import Motif
+from bellrock.payload.motifs.base import Motif, element_bytes
 from bellrock.target.cpu.cost.machine import FMAS_PER_CYCLE, Machine
 from bellrock.target.cpu.cost.panels import LATENCY
 from bellrock.target.cpu.cost.terms import ceil_div, predicted, units
@@ -25,6 +26,8 @@ EXPOSED = 0.15
 """Of a block's own buffers that arithmetic does not hide: they are read in order."""
 TRANSPOSE_CYCLES = 20.0
 """Of one vector that is gathered or scattered."""
+COPY_CYCLES = 4.0
+"""Of one vector of keys or values that is widened, or joined into pairs."""
 
 
 def predict_flash_attention(
@@ -47,16 +50,21 @@ def predict_flash_attention(
     step += 1.5 * max(0, sums + knobs.vectors + 1 - machine.registers)
     score_tiles = units(keys, knobs.keys, knobs.rows) * key_blocks
     sum_tiles = ceil_div(features, knobs.rows) * key_blocks
-    moved = 4.0 * keys * (depth + features)
+    unit = 2 if knobs.pairs else 1
+    moved = float(element_bytes(motif.inputs[-1].dtype) * keys * (depth + features))
     busy = machine.busy(blocks) if knobs.parallel else 1
     level = machine.level(moved)
     traffic = 0.0 if level == "L1d" else machine.cycles(moved, level, busy=busy)
     cycles = {
-        "multiply": score_tiles * depth * step + ceil_div(features, knobs.rows) * keys * step,
+        "multiply": score_tiles * ceil_div(depth, unit) * step
+        + ceil_div(features, knobs.rows) * ceil_div(keys, unit) * step,
         "tiles": (score_tiles + sum_tiles) * (TILE_START_CYCLES + 1.5 * sums),
         "softmax": keys * knobs.vectors * SCORE_CYCLES
         + key_blocks * knobs.vectors * 2 * SCORE_CYCLES,
         "queries and results": (depth + features) * knobs.vectors * TRANSPOSE_CYCLES,
+        "copies": 0.0
+        if motif.inputs[-1].dtype == "f32"
+        else keys * (depth + features) / (unit * knobs.lanes) * COPY_CYCLES,
         "key traffic": 0.35 * traffic + _scores(knobs, depth, features, keys, machine),
     }
     return predicted(machine, cycles, blocks, parallel=knobs.parallel)
