@@ -32,7 +32,7 @@ LARGEST = float(np.finfo(np.float32).max)
 FUNCTIONS: dict[str, tuple[float, Callable[[Double], Double]]] = {
     "acos": (1.2, np.arccos), "acosh": (0.6, np.arccosh), "asin": (1.5, np.arcsin),
     "asinh": (0.6, np.arcsinh), "atan": (2.0, np.arctan), "atanh": (0.6, np.arctanh),
-    "cbrt": (0.6, np.cbrt), "cos": (1.6, np.cos), "cosh": (1.6, np.cosh), "erf": (1.3, special.erf),
+    "cbrt": (0.6, np.cbrt), "cos": (1.6, np.cos), "cosh": (1.6, np.cosh), "erf": (4.6, special.erf),
     "erfc": (0.6, special.erfc), "exp": (1.1, np.exp), "exp2": (1.1, np.exp2),
     "expm1": (1.6, np.expm1), "log": (1.1, np.log), "log10": (1.1, np.log10),
     "log1p": (1.6, np.log1p), "log2": (1.1, np.log2), "rsqrt": (1.6, lambda x: 1 / np.sqrt(x)),
@@ -42,8 +42,8 @@ FUNCTIONS: dict[str, tuple[float, Callable[[Double], Double]]] = {
 """Bound in ulp, and the function in binary64."""
 
 TURNING = (
-    0.0, 2.0**-149, 2.0**-126, 2.0**-25, 2.0**-13, 0.575, 0.625, 2.0**-0.5, 0.925, 1.0, 2.0**0.5,
-    3.92, 3.95, 9.01, 10.0, 10.06, 10.25, 17.33, 18.0, 86.99, 87.34, 88.38, 88.722, 89.0, 89.416,
+    0.0, 2.0**-149, 2.0**-126, 2.0**-25, 2.0**-13, 0.575, 0.625, 2.0**-0.5, 1.0, 2.0**0.5, 3.59,
+    3.92, 3.925, 9.01, 10.0, 10.06, 10.25, 17.33, 18.0, 86.99, 87.34, 88.38, 88.722, 89.0, 89.416,
     90.0, 103.28, 103.97, 104.0, 126.0, 127.5, 128.0, 129.0, 149.0, 150.0, 151.0, 2.0**23, 2.0**25,
     2.0**50, 2.0**76, 2.0**102, LARGEST, *(k * np.pi / 2 for k in range(1, 65)),
 )  # fmt: skip

@@ -123,28 +123,6 @@ SINH = (
 )
 """sinh(x) = x + x z p(z), z = x x, up to x = 1; error 2**-31.6"""
 
-ERF = (
-    float.fromhex("0x1.06eba80000000p-3"),
-    float.fromhex("-0x1.8127400000000p-2"),
-    float.fromhex("0x1.ce2d640000000p-4"),
-    float.fromhex("-0x1.b8011a0000000p-6"),
-    float.fromhex("0x1.544a1a0000000p-8"),
-    float.fromhex("-0x1.a60a2e0000000p-11"),
-    float.fromhex("0x1.4f675e0000000p-14"),
-)
-"""erf(x) = x + x p(z), z = x x, up to x = 0.93; error 2**-30.1"""
-
-ERF_TAIL = (
-    float.fromhex("-0x1.20ef1c0000000p+0"),
-    float.fromhex("-0x1.45328a0000000p-1"),
-    float.fromhex("-0x1.b3259c0000000p-4"),
-    float.fromhex("0x1.8551d20000000p-6"),
-    float.fromhex("-0x1.dd6e380000000p-9"),
-    float.fromhex("0x1.527e5e0000000p-12"),
-    float.fromhex("-0x1.78e1340000000p-17"),
-)
-"""erf(x) = 1 - exp(x p(x)), x from 0.92 to 3.95; error 2**-30.3"""
-
 SIN = (
     float.fromhex("-0x1.5555560000000p-3"),
     float.fromhex("0x1.1111420000000p-7"),
@@ -242,3 +220,23 @@ ERFC_DOUBLE = (
     float.fromhex("0x1.3acb1b172145cp-18"),
 )
 """erfc(x) = exp(-x x) p(t), t = (x - 3) / (x + 3), x up to 10.3; binary64; error 2**-30.6"""
+
+ERF = (
+    (
+        float.fromhex("0x1.3bf2380000000p+0"),
+        float.fromhex("0x1.a849f40000000p-3"),
+        float.fromhex("0x1.ccfe280000000p-5"),
+        float.fromhex("0x1.ff19320000000p-9"),
+        float.fromhex("0x1.0747440000000p-12"),
+    ),
+    (
+        float.fromhex("0x1.1800000000000p+0"),
+        float.fromhex("0x1.18ab9e0000000p-1"),
+        float.fromhex("0x1.f8be7e0000000p-4"),
+        float.fromhex("0x1.01f9ba0000000p-6"),
+        float.fromhex("0x1.2cc33e0000000p-10"),
+        float.fromhex("0x1.a7c1080000000p-16"),
+        float.fromhex("-0x1.06e0a80000000p-23"),
+    ),
+)
+"""erf(x) = x p(z) / q(z), z = x x, up to x = 3.93; error 2**-24.9"""

@@ -7,23 +7,26 @@ from __future__ import annotations
 
 from bellrock.dialects.vector_math import coefficients as c
 from bellrock.dialects.vector_math.double import exp2_double
-from bellrock.dialects.vector_math.exponentials import exp_up_to
-from bellrock.dialects.vector_math.number import Number, choose, fma, polynomial
+from bellrock.dialects.vector_math.number import Number, choose, horner, polynomial
 
-ERF_SPLIT, ERF_HIGH = 0.925, 3.95
-"""Up to the first a polynomial; from 3.92 on erf rounds to 1."""
+ERF_HIGH = 3.925
+"""From 3.92 on erf rounds to 1."""
 ERFC_HIGH = 10.25
 """From 10.06 on erfc rounds to zero."""
 ERFC_CENTRE = 3.0
 
 
 def erf(x: Number) -> Number:
-    """Error below 1.3 ulp."""
+    """Error below 4.6 ulp, 0.9 in the mean: one quotient for all x.
+
+    A polynomial near zero and an exponential beyond would halve the error at three times the
+    operations, and GELU adds 1 to it, which loses more.
+    """
     a = abs(x)
-    small = fma(polynomial(a * a, c.ERF), x, x)
-    t = choose(a.compare(">", ERF_HIGH), ERF_HIGH, a)
-    large = 1.0 - exp_up_to(polynomial(t, c.ERF_TAIL) * t)
-    return choose(a.compare("<", ERF_SPLIT), small, large.with_sign_of(x))
+    a = choose(a.compare(">", ERF_HIGH), ERF_HIGH, a)
+    above, below = (horner(a * a, part) for part in c.ERF)
+    y = a * above / below
+    return choose(y.compare(">", 1.0), 1.0, y).with_sign_of(x)
 
 
 def erfc(x: Number) -> Number:

@@ -192,12 +192,13 @@ def choose(condition: Number, yes: Operand, no: Operand) -> Number:
 def polynomial(x: Number, coefficients: Sequence[float]) -> Number:
     """Return the sum of coefficients times powers of x, from the constant up."""
     if len(coefficients) < _SPLIT_FROM:
-        return _horner(x, coefficients)
+        return horner(x, coefficients)
     square = x * x
-    return fma(_horner(square, coefficients[1::2]), x, _horner(square, coefficients[::2]))
+    return fma(horner(square, coefficients[1::2]), x, horner(square, coefficients[::2]))
 
 
-def _horner(x: Number, coefficients: Sequence[float]) -> Number:
+def horner(x: Number, coefficients: Sequence[float]) -> Number:
+    """Return the same by fewest operations, each of which waits for the one before."""
     *rest, last = coefficients
     total = x.constant(last)
     for coefficient in reversed(rest):
