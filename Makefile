@@ -5,6 +5,8 @@ VENV   ?= .venv
 OUT    ?= out
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+# Level Zero's loader is in no package of PyPI; tests of Intel GPUs' host code go through it.
+LEVEL_ZERO := $(VENV)/.level-zero
 # Workers of pytest; each test process computes with one thread, so the machine is not oversubscribed.
 WORKERS     ?= 2
 PYTEST_ARGS ?=
@@ -52,7 +54,11 @@ types: $(STAMP) ## Types: pyright over src and tests.
 rules: $(STAMP) ## Import rules: rooms import in one direction only.
 	$(BIN)/lint-imports --no-cache
 
-unit: $(STAMP) ## All tests, in parallel (WORKERS=2, PYTEST_ARGS='-k name').
+$(LEVEL_ZERO): scripts/install_level_zero.py | $(STAMP)
+	$(BIN)/python scripts/install_level_zero.py
+	@touch $@
+
+unit: $(STAMP) $(LEVEL_ZERO) ## All tests, in parallel (WORKERS=2, PYTEST_ARGS='-k name').
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
 
 format: $(STAMP) ## Repair what ruff can repair.

@@ -1,7 +1,8 @@
 """The host code of Level Zero: what it asks of a driver, and what it never lets through.
 
 There is no GPU where this runs: a driver is played by `_Driver`, which keeps memory on the host
-and notes each call. Where the loader library is installed, its part is tested for real.
+and notes each call. Through the real loader and its validation layer the same code talks to a
+driver in C (`tests/data/level_zero`), which is played, too.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -25,11 +28,15 @@ from bellrock.target.xegpu.loaders.level_zero import api as ze
 from bellrock.target.xegpu.loaders.level_zero.device import EVENTS, LevelZeroDevice
 from bellrock.target.xegpu.loading import XegpuLoaded
 
+OWN = Path(sys.prefix, "lib")
+"""Where `scripts/install_level_zero.py` puts the loader."""
 LOADER = any(
-    os.path.exists(f"{folder}/libze_loader.so.1")  # noqa: PTH110 (a list of plain places)
-    for folder in ("/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib")
+    (folder / "libze_loader.so.1").exists()
+    for folder in (OWN, *(Path("/usr", at) for at in ("lib/x86_64-linux-gnu", "lib64", "lib")))
 )
-needs_loader = pytest.mark.skipif(not LOADER, reason="the package libze1 is not installed")
+needs_loader = pytest.mark.skipif(
+    not LOADER, reason="Level Zero's loader is not here: run scripts/install_level_zero.py"
+)
 
 
 class _Driver(ze.Api):
@@ -250,6 +257,128 @@ def test_no_loader_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\n" not in str(caught.value)
 
 
+def _through_the_loader(code: str, **environment: str) -> str:
+    """Run a program whose Level Zero is the loader's, with its validation layer.
+
+    In a process of its own: layers and drivers are chosen when the library is loaded.
+    """
+    places = [str(OWN), *filter(None, [os.environ.get("LD_LIBRARY_PATH")])]
+    given = {
+        **os.environ, "PYTHONPATH": os.pathsep.join(sys.path),
+        "LD_LIBRARY_PATH": os.pathsep.join(places), "ZE_ENABLE_VALIDATION_LAYER": "1",
+        "ZE_ENABLE_PARAMETER_VALIDATION": "1", **environment,
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=given, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert "left:" not in done.stderr, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Build a driver for the loader, from C and the loader's own headers."""
+    compiler = shutil.which("cc") or shutil.which("c++")
+    includes = [d for d in (OWN.parent / "include", Path("/usr/include")) if _has_headers(d)]
+    if compiler is None or not includes:
+        pytest.skip("building a driver needs a C compiler and the headers of Level Zero")
+    source = Path(__file__).parents[3] / "data" / "level_zero" / "driver.c"
+    made = tmp_path_factory.mktemp("driver") / "libze_played.so"
+    subprocess.run(
+        [compiler, "-x", "c", "-shared", "-fPIC", "-O1", f"-I{includes[0]}", str(source),
+         "-o", str(made)],
+        check=True, capture_output=True, timeout=60,
+    )  # fmt: skip
+    return str(made)
+
+
+def _has_headers(folder: Path) -> bool:
+    return (folder / "level_zero" / "ze_ddi.h").exists()
+
+
+GOING_THROUGH = """
+import ctypes
+import numpy as np
+from bellrock.target.xegpu.container import DeviceModule, KernelEntry
+from bellrock.target.xegpu.loaders.base import Copy, Launch
+from bellrock.target.xegpu.loaders.level_zero.device import EVENTS, LevelZeroDevice
+from bellrock.errors import DeviceError
+
+device = LevelZeroDevice()
+print(device.name)
+entry = KernelEntry(name="k", arguments=("pointer", "scalar", "scalar"), sub_group=16, slm_bytes=0,
+                    group=(16, 1, 1))
+module = DeviceModule(name="m", spirv=(0x07230203).to_bytes(4, "little") + bytes(16), llvm=b"",
+                      kernels=(entry,), registers=256)
+first, second = device.allocate(4096), device.allocate(4096)
+x = np.arange(1024, dtype=np.float32)
+y = np.zeros_like(x)
+device.upload(first, x.ctypes.data, 4096)
+program = device.load([module])
+launch = Launch("k", (3, 1, 1), (16, 1, 1), (first.to_bytes(8, "little"), bytes(8), bytes(4)))
+program.run([Copy(second, first, 4096), launch])
+print(round(device.seconds * 1e9))
+program.run([Copy(second + 4 * i % 2048, first + 8, 4) for i in range(EVENTS + 9)])
+device.download(y.ctypes.data, first, 4096)
+print(y[0], (y[1:] == x[1:]).all())
+program.close()
+try:
+    device.load([DeviceModule(name="bad", spirv=b"no SPIR-V", llvm=b"", kernels=())])
+except DeviceError as error:
+    print(error)
+device.free(first)
+device.free(second)
+device.close()
+"""
+
+
+@needs_loader
+def test_all_calls_go_through_the_loader_and_its_checks(played: str) -> None:
+    """The driver tells what is left at the end; the layer refuses handles that are none."""
+    name, nanoseconds, memory, refused = _through_the_loader(
+        GOING_THROUGH, ZE_ENABLE_ALT_DRIVERS=played, ZE_ENABLE_HANDLE_LIFETIME="1"
+    ).splitlines()
+    assert name == "Played GPU"
+    assert nanoseconds == "5000"  # 100 ticks of 50 ns
+    assert memory == "3.0 True"  # the kernel was given all three arguments
+    assert "cannot build a device module" in refused
+    assert "error: no such instruction" in refused
+
+
+@needs_loader
+@pytest.mark.parametrize(
+    ("call", "status"),
+    [
+        ("zeKernelDestroy(None)", 0x7800_0005),
+        ("zeEventHostReset(None)", 0x7800_0005),
+        ("zeModuleCreate(context, device._device, None, None, None)", 0x7800_0007),
+        ("zeMemAllocDevice(context, None, 64, 64, device._device, None)", 0x7800_0007),
+    ],
+)
+def test_the_layer_is_there_and_checks(played: str, call: str, status: int) -> None:
+    """The driver itself would crash at these."""
+    code = f"""
+from bellrock.target.xegpu.loaders.level_zero.device import LevelZeroDevice
+device = LevelZeroDevice()
+context = device._context
+print(device._api._library.{call})
+device.close()
+"""
+    assert int(_through_the_loader(code, ZE_ENABLE_ALT_DRIVERS=played)) == status
+
+
+@needs_loader
+def test_what_is_left_is_told(played: str) -> None:
+    """That the test above can fail."""
+    code = """
+from bellrock.target.xegpu.loaders.level_zero.device import LevelZeroDevice
+LevelZeroDevice().allocate(64)
+"""
+    with pytest.raises(AssertionError, match="left: 1 of memory"):
+        _through_the_loader(code, ZE_ENABLE_ALT_DRIVERS=played)
+
+
 @needs_loader
 @pytest.mark.parametrize("validation", ["0", "1"])
 def test_a_loader_without_a_driver_is_one_line(validation: str) -> None:
@@ -266,15 +395,7 @@ else:
     except DeviceError as error:
         print(error)
 """
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    environment |= {
-        "ZE_ENABLE_VALIDATION_LAYER": validation, "ZE_ENABLE_PARAMETER_VALIDATION": validation
-    }  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=60
-    )
-    assert done.returncode == 0, done.stderr
-    (line,) = done.stdout.splitlines()
+    (line,) = _through_the_loader(code, ZE_ENABLE_VALIDATION_LAYER=validation).splitlines()
     if line != "a GPU is there":
         assert "finds no driver of a GPU" in line
         assert "install the loader (Debian: libze1) and the driver" in line
@@ -284,6 +405,10 @@ else:
 def test_the_loader_has_every_function() -> None:
     library = ze._load()
     assert all(hasattr(library, name) for name in ze._SIGNATURES)
+
+
+def test_the_loader_of_an_environment_is_found() -> None:
+    assert str(OWN / "libze_loader.so.1") in ze.LIBRARIES
 
 
 def test_the_loader_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

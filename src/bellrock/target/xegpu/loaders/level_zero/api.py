@@ -7,13 +7,19 @@ said. Layouts are those of `ze_api.h`, version 1.
 from __future__ import annotations
 
 import ctypes
+import sys
 from functools import cache
+from pathlib import Path
 from typing import Any, ClassVar
 
 from bellrock.errors import DeviceError
 from bellrock.target.xegpu.loaders.base import DeviceLostError
 
-LIBRARIES = ("libze_loader.so.1", "libze_loader.so")
+LIBRARIES = (
+    "libze_loader.so.1",
+    "libze_loader.so",
+    str(Path(sys.prefix, "lib", "libze_loader.so.1")),  # of a Python environment
+)
 HINT = (
     "install the loader (Debian: libze1) and the driver of the GPU (libze-intel-gpu1), "
     "or set BELLROCK_XEGPU_LOADER=opencl or simt"
