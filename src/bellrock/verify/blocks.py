@@ -32,7 +32,8 @@ def canonical_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
 def iterate_blocks(shape: tuple[int, int, int]) -> Iterator[Slices]:
     """Yield slices that cover the shape, each within `BLOCK_ELEMENTS`, on tile boundaries."""
     planes, rows, columns = shape
-    column_step = _step(columns, BLOCK_ELEMENTS)
+    # Rows come by whole tiles, so that of very long ones only a part fits.
+    column_step = _step(columns, BLOCK_ELEMENTS // min(rows, TILE))
     row_step = _step(rows, BLOCK_ELEMENTS // max(1, min(columns, column_step)))
     plane_step = max(1, BLOCK_ELEMENTS // max(1, min(columns, column_step) * min(rows, row_step)))
     for plane in range(0, planes, plane_step):

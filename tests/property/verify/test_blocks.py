@@ -40,6 +40,7 @@ def test_blocks_cover_each_element_once(shape: tuple[int, int, int]) -> None:
     seen = torch.zeros(shape)
     for where in iterate_blocks(shape):
         seen[where] += 1
+        assert math.prod(part.stop - part.start for part in where) <= blocks.BLOCK_ELEMENTS
         assert where[1].start % TILE == 0 or where[1].start == 0 or seen.shape[1] <= 300
     assert bool((seen == 1).all())
 
