@@ -61,7 +61,8 @@ class Options:
     time_limit_seconds: float = 600.0
     """Of one problem."""
     memory_limit_bytes: int | None = None
-    """Of one problem; None: nine tenths of what is free, shared among the jobs."""
+    """Of one problem; None: nine tenths of what is free, shared among the jobs. What the share is
+    too little for runs again alone."""
     retry_failed: bool = False
     """Whether problems run again that the journal says have failed, for whatever reason."""
 
@@ -151,24 +152,39 @@ class _Driver:
         self.done: dict[tuple[str, ...], Record] = {}
         self._running: dict[int, tuple[Request, Notebook]] = {}
         self._number = 0
+        self._waiting: deque[Request] = deque()
+        self._alone: deque[Request] = deque()
+        """What a share of the memory was too little for: after the others, one by one."""
 
     def work(self, requests: Sequence[Request], workers: Workers, scratch: Path) -> None:
-        waiting = deque(r for r in requests if not self._known(r))
+        waiting = self._waiting = deque(r for r in requests if not self._known(r))
         self.observer.begin(len(waiting), len(requests) - len(waiting))
-        limit = memory_limit_bytes(self.options)
-        while waiting or self._running:
+        whole = memory_limit_bytes(self.options)
+        share = self.options.memory_limit_bytes or whole // self.options.jobs
+        while waiting or self._running or self._alone:
             while waiting and len(self._running) < self.options.jobs:
-                self._start(waiting.popleft(), workers, scratch, limit)
+                self._start(waiting.popleft(), workers, scratch, share)
+            if self._alone and not self._running:
+                self._start(self._alone.popleft(), workers, scratch, whole)
             for event in workers.wait(TICK_SECONDS):
                 request, notebook = self._running.pop(event.id)
                 if error := notebook.stopped():
                     raise error
-                came = settle(request, notebook, event)
-                if isinstance(came, Request):
-                    waiting.appendleft(came)
-                else:
-                    self._finish(came)
+                self._settle(request, settle(request, notebook, event))
             self.observer.progress({r.problem.name: n.step() for r, n in self._running.values()})
+
+    def _settle(self, request: Request, came: Record | Request) -> None:
+        """Keep a record, or have the problem run again."""
+        if isinstance(came, Request):
+            self._waiting.appendleft(came)
+        elif (
+            came.status is Status.OUT_OF_MEMORY
+            and request.neighbours
+            and self.options.memory_limit_bytes is None
+        ):
+            self._alone.append(request.model_copy(update={"neighbours": 0}))
+        else:
+            self._finish(came)
 
     def _known(self, request: Request) -> bool:
         """Whether the journal has all that is asked for.
@@ -246,7 +262,7 @@ def _threads(options: Options) -> int:
 
 
 def memory_limit_bytes(options: Options) -> int:
-    """Return the memory that one problem may hold."""
+    """Return the memory that a problem may hold that has no neighbours."""
     if options.memory_limit_bytes is not None:
         return options.memory_limit_bytes
-    return int(0.9 * psutil.virtual_memory().available) // options.jobs
+    return int(0.9 * psutil.virtual_memory().available)

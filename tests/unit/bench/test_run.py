@@ -116,6 +116,19 @@ def test_out_of_memory_is_a_row(run, name: str) -> None:
     assert _status(result) == {name: Status.OUT_OF_MEMORY, "good": Status.OK}
 
 
+def test_a_share_of_the_memory_too_small_is_not_the_problem_s_end(
+    run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bellrock.bench.run.memory_limit_bytes", lambda _: 1200 << 20)
+    result, watcher = run("large", "slow", "greedy", "good", jobs=2)
+    assert _status(result) == {
+        "large": Status.OK, "slow": Status.OK, "greedy": Status.OUT_OF_MEMORY, "good": Status.OK,
+    }  # fmt: skip
+    names = [record.problem.name for record in watcher.seen]
+    assert sorted(names[:2]) == ["good", "slow"], "what needs more comes last"
+    assert len(names) == 4, "each has one record"
+
+
 @pytest.mark.parametrize(
     ("name", "message"), [("raises", "no such luck"), ("quits", "the process ended early")]
 )

@@ -67,6 +67,13 @@ def _greedy(request: Request, notebook: Notebook) -> None:
     bytearray(1 << 40)
 
 
+def _large(request: Request, notebook: Notebook) -> None:
+    """Needs more than half of 1.2 GiB."""
+    notebook.enter("run")
+    bytearray(800 << 20)
+    _good(request, notebook)
+
+
 def _creeping(request: Request, notebook: Notebook) -> None:
     code = "import time; b = bytearray(b'x') * (300 << 20); time.sleep(600)"
     for _ in range(4):
