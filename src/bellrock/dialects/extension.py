@@ -45,6 +45,7 @@ OP_FILES = (
     "kernel_loops",
     "loop_barriers",
     "matrix_engine.lowering",
+    "movement.composing",
     "narrow_results",
     "outline_kernels",
     "place_results",

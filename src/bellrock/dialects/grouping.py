@@ -58,7 +58,7 @@ POSITION = "bellrock.position"
 """Unit attribute of a constant that stays outside kernels, so that they differ in less."""
 _CHEAP = {"tensor.empty", "linalg.fill", "tensor.extract_slice"}
 VIEWS = {"tensor.expand_shape", "tensor.collapse_shape", "tensor.cast"}
-_LOOPS = {"scf.for", "scf.while", "scf.if", "scf.forall"}
+_LOOPS = {"scf.for", "scf.while", "scf.if"}
 _KERNEL_DIALECTS = ("linalg.", "tm_tensor.")
 _KERNEL_OPS = {"tensor.insert_slice", "tensor.pad", "tensor.generate", "tensor.gather",
                "tensor.scatter", "tensor.concat"}  # fmt: skip
@@ -98,6 +98,8 @@ def role_of(op: ir.Operation) -> Role:
         return Role.HOST
     if name in _CHEAP or (name == "arith.constant" and not _is_large(op)):
         return Role.CHEAP
+    if name == "scf.forall":
+        return Role.KERNEL  # parallel already
     if name in _LOOPS:
         return Role.CONTROL if _has_kernels(op) else Role.KERNEL
     if name in _KERNEL_OPS or name.startswith(_KERNEL_DIALECTS):

@@ -83,3 +83,46 @@ def test_no_copy_counts_as_scalar() -> None:
     program = bellrock.compile(model, (x, y), use_cache=False, jobs=1)
     assert program.compiled.kernels
     assert all(kernel.vectorised for kernel in program.compiled.kernels)
+
+
+_COMPOSED: list[Callable[[torch.Tensor], Any]] = [
+    lambda x: F.pad(torch.cat((x[:, ::3], x[:, 4:], x[:, -1:]), 1), (3, 2, 1, 4), value=7),
+    lambda x: torch.roll(torch.cat((x, x[..., 1:5]), -1), (2, -3, 1), (0, 1, 2)),
+    lambda x: F.pad(F.pad(x, (1, 0, 2, 0)), (-2, 3, 4, -1), value=1),
+    lambda x: torch.cat((x.permute(2, 0, 1), x.permute(2, 0, 1)[:5]), 0).permute(1, 2, 0),
+]
+
+
+@pytest.mark.parametrize("function", _COMPOSED)
+@pytest.mark.parametrize("shape", [(3, 17, 41), (2, 131, 96)])
+def test_chains_are_written_by_one_kernel(
+    function: Callable[[torch.Tensor], Any], shape: tuple[int, ...]
+) -> None:
+    x = numbers(*shape)
+    with torch.no_grad():
+        program = bellrock.compile(Model(function), (x,), use_cache=False, jobs=1)
+        assert torch.equal(program(x), function(x))
+    assert len(program.compiled.kernels) == 1
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.int8, torch.int64, torch.bfloat16])
+def test_chains_of_other_types(dtype: torch.dtype) -> None:
+    x = (numbers(5, 7, 33) * 2).to(dtype)
+    check(lambda x: torch.roll(torch.cat((x, x[:, 2:4]), 1), 5, 2), x)
+    check(lambda x: F.pad(torch.cat((x, x[:, 2:4]), 1), (1, 1)), x)
+
+
+def test_chains_of_extreme_shapes() -> None:
+    check(lambda x, y: torch.cat((x, y), 0), numbers(1), numbers(1))
+    check(lambda x, y: torch.cat((x, y, x), 0), numbers(40001), numbers(12347))
+    check(lambda x: torch.roll(x, 1, 0), numbers(1, 1, 3))
+    check(lambda x: torch.roll(x, (1, 1), (0, 1)), numbers(1009, 7))
+    check(
+        lambda x: torch.stack((x[0], x[-1], x[0]), 1).transpose(0, 2).contiguous(), numbers(3, 5, 9)
+    )
+    # More parts than are worth one kernel.
+    check(lambda x: torch.cat([x[i : i + 2] for i in range(60)], 1), numbers(64, 3))
+    # What was put together is read as a whole, and in part.
+    check(lambda x, y: (p := torch.cat((x, y), 1), torch.cat((p, p[:, 1:2]), 1))[1] * p.amax(),
+          numbers(9, 4), numbers(9, 3))  # fmt: skip
+    check(lambda x: (t := x.t().contiguous(), torch.roll(t, 1, 0) + t)[1], numbers(31, 65))
