@@ -8,7 +8,8 @@ computes or moves tensor elements. *cheap*: empties, fills, constants and slices
 not), and pads that only windows read: every kernel that needs one makes it for itself.
 *control*: a loop or branch with kernels inside.
 A kernel starts as one op; then an elementwise op joins the kernel whose result only it
-reads, and the maker of an op's initial value joins that op. At last, kernels around reductions
+reads, and the maker of an op's initial value joins that op, if the way that was chosen for the
+kernel's anchor takes them (`joining`). At last, kernels around reductions
 that share their rows become one (`row_grouping`).
 """
 
@@ -21,9 +22,14 @@ from torch_mlir import ir
 
 from bellrock.dialects.attention.chosen import chosen_attention
 from bellrock.dialects.fold_movement import maps_of
+from bellrock.dialects.generic_ops import init_index, is_elementwise, iterators
+from bellrock.dialects.joining import may_join
 from bellrock.dialects.pads import PAD
 from bellrock.dialects.row_grouping import RowMerger, is_plain_reduction
 from bellrock.dialects.unit_order import order_units
+
+__all__ = ["Group", "Grouping", "Role", "defining_op", "group_block", "init_index",
+           "is_elementwise", "is_tensor", "iterators", "role_of"]  # fmt: skip
 
 
 class Role(enum.Enum):
@@ -129,25 +135,6 @@ def _has_kernels(op: ir.Operation) -> bool:
     return found
 
 
-def iterators(op: ir.Operation) -> list[str]:
-    """Return the iterator types of a linalg.generic: "parallel" or "reduction"."""
-    return ["reduction" if "reduction" in str(a) else "parallel"
-            for a in ir.ArrayAttr(op.attributes["iterator_types"])]  # fmt: skip
-
-
-def is_elementwise(op: ir.Operation) -> bool:
-    """Whether a generic has parallel loops only, and an identity output."""
-    if op.name != "linalg.generic" or "reduction" in iterators(op):
-        return False
-    output = maps_of(op)[-1]
-    return output == ir.AffineMap.get_identity(output.n_dims, output.context)
-
-
-def init_index(op: ir.Operation) -> int:
-    """Return the number of inputs of a linalg op, which is where its inits start."""
-    return next(iter(ir.DenseI32ArrayAttr(op.attributes["operandSegmentSizes"])))
-
-
 def group_block(block: ir.Block) -> Grouping:
     """Group the ops of a block into kernels.
 
@@ -248,6 +235,7 @@ def _join_producer(
             and group is not group_of[op]
             and not group.closed
             and group.ops[-1] == producer
+            and may_join(op, group.anchor)
             and len(producer.results) == 1
             and all(user == op for user in _users(producer))
             and maps_of(producer)[-1].is_projected_permutation
@@ -269,6 +257,7 @@ def _join_init(
         and is_elementwise(maker)
         and group_of[maker] is not group_of[op]
         and group_of[maker].ops == [maker]
+        and may_join(maker, group_of[op].anchor)
         and all(user == op for user in _users(maker))
     ):
         _merge(group_of[maker], group_of[op], group_of[op].anchor, group_of, position)
@@ -283,7 +272,8 @@ def _join_inserted(
     source = defining_op(op.operands[0])
     if source is not None and source in group_of and all(u == op for u in _users(source)):
         group = group_of[source]
-        if group.ops[-1] == source and source.name in ("linalg.copy", "linalg.generic"):
+        named = source.name in ("linalg.copy", "linalg.generic")
+        if group.ops[-1] == source and named and may_join(op, group.anchor):
             _merge(group, group_of[op], group.anchor, group_of, position)
 
 

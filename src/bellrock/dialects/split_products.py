@@ -3,6 +3,7 @@
 Upstream's elementwise fusion puts the maker of an operand into a contraction's body, where it is
 computed again for each of the products that its value takes part in, and where no strategy for
 contractions knows it. Computed once, it is an elementwise kernel, and the contraction is plain.
+So is the rounding of a factor to the type that the product is meant in.
 
 Rewrite:
     %r = linalg.generic (m, n, k) ins(%a, %b) { %c + max(%a, 0) * %b }
@@ -39,12 +40,20 @@ class SplitProductsOp(Bellrock.Operation, name="split_products"):
 def _split_all(root: ir.Operation) -> None:
     for op in ops_named(root, "linalg.generic"):
         motif = find_motif(op)
-        if motif is None or motif.kind is not MotifKind.CONTRACTION or motif.plain:
+        if motif is None or motif.kind is not MotifKind.CONTRACTION:
+            continue
+        if motif.plain and not _narrows(op):
             continue
         factors = _factors(op.regions[0].blocks[0])
         if factors is not None and _reads_by_loops(op):
             with ir.InsertionPoint(op), op.location:
                 _split(op, factors)
+
+
+def _narrows(op: ir.Operation) -> bool:
+    """Whether a body rounds one of its inputs, which is then a factor in a narrower type."""
+    inputs = list(op.regions[0].blocks[0].arguments)[: init_index(op)]
+    return any(u.owner.operation.name == "arith.truncf" for a in inputs for u in a.uses)
 
 
 def _reads_by_loops(op: ir.Operation) -> bool:

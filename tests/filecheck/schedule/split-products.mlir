@@ -39,3 +39,24 @@ func.func @plain(%a: tensor<5x7xf32>, %b: tensor<7x6xf32>, %o: tensor<5x6xf32>) 
   } -> tensor<5x6xf32>
   return %r : tensor<5x6xf32>
 }
+
+// A factor that the body rounds is rounded once, and the product reads it in the narrow type.
+// CHECK-LABEL: func.func @rounded
+// CHECK: %[[ROUNDED:.*]] = linalg.generic {{.*}}["parallel", "parallel"]} ins(%arg0 : tensor<5x7xf32>)
+// CHECK: arith.truncf
+// CHECK: linalg.generic {{.*}} ins(%[[ROUNDED]], %arg1 : tensor<5x7xf16>, tensor<7x6xf16>)
+// CHECK-NOT: arith.truncf
+// CHECK: return
+func.func @rounded(%a: tensor<5x7xf32>, %b: tensor<7x6xf16>, %o: tensor<5x6xf32>) -> tensor<5x6xf32> {
+  %r = linalg.generic {indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>], iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%a, %b : tensor<5x7xf32>, tensor<7x6xf16>) outs(%o : tensor<5x6xf32>) {
+  ^bb0(%p: f32, %q: f16, %s: f32):
+    %h = arith.truncf %p : f32 to f16
+    %x = arith.extf %h : f16 to f32
+    %y = arith.extf %q : f16 to f32
+    %m = arith.mulf %x, %y : f32
+    %t = arith.addf %s, %m : f32
+    linalg.yield %t : f32
+  } -> tensor<5x6xf32>
+  return %r : tensor<5x6xf32>
+}

@@ -14,14 +14,20 @@ from torch_mlir import ir
 
 from bellrock.dialects import vector_code as code
 from bellrock.dialects.convolution.operands import Source, owner_of, row_major, source_of
-from bellrock.dialects.grouping import init_index
+from bellrock.dialects.generic_ops import init_index
 from bellrock.dialects.matrix_engine.points import (
     Elementwise,
     Points,
     read_elementwise,
     readable,
 )
-from bellrock.dialects.matrix_engine.views import groups_of, linear, slice_of
+from bellrock.dialects.matrix_engine.views import (
+    groups_of,
+    kept_dimensions,
+    linear,
+    offsets_by_argument,
+    slice_of,
+)
 from bellrock.dialects.vector_code import Index
 from bellrock.payload.motifs.access import Access
 
@@ -96,6 +102,8 @@ class Result:
     value: ir.Value
     frame: Frame
     place: Source
+    moved: tuple[tuple[ir.Value, int], ...] = ()
+    """Arguments that move the place, each with its step in memory: of a slice in a loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,34 +228,39 @@ def _results(
     inserted: dict[ir.Value, ir.Operation],
     aliases: dict[ir.Value, ir.Value],
 ) -> tuple[Result, ...] | None:
-    found: list[Result] = []
+    found: list[Result | None] = []
     returned = list(list(function.regions[0].blocks[0].operations)[-1].operation.operands)
     for value in returned:
         if value in inserted:
             op = inserted[value]
-            into = source_of(op.operands[1])
-            inner = op.operands[0]
-            place = None if into is None else _part(into, op)
-        else:
-            if value not in frames:
-                return None
-            inner = aliases.get(value, value)
-            place = _destination(inner)
-        if place is None:
+            found.append(_part(op, frames[op.operands[0]]))
+            continue
+        if value not in frames:
             return None
-        found.append(Result(inner, frames[inner], place))
-    return tuple(found)
+        inner = aliases.get(value, value)
+        place = _destination(inner)
+        found.append(None if place is None else Result(inner, frames[inner], place))
+    known = tuple(r for r in found if r is not None)
+    return known if len(known) == len(found) else None
 
 
-def _part(into: Source, op: ir.Operation) -> Source | None:
+def _part(op: ir.Operation, frame: Frame) -> Result | None:
     """Return the slice of a destination that an `insert_slice` writes."""
-    offsets, sizes, steps = slice_of(op)
+    into, named = source_of(op.operands[1]), offsets_by_argument(op)
+    _, sizes, steps = slice_of(op)
     shape = tuple(ir.RankedTensorType(op.operands[0].type).shape)
-    if len(op.operands) != 2 or tuple(sizes) != shape:
+    kept = kept_dimensions(sizes, shape)
+    if into is None or named is None or len(kept) != len(shape):
         return None
-    offset = into.offset + sum(o * s for o, s in zip(offsets, into.strides, strict=True))
-    strides = tuple(a * b for a, b in zip(steps, into.strides, strict=True))
-    return Source(into.argument, offset, shape, strides)
+    offset, moved = into.offset, []
+    for at, stride in zip(named, into.strides, strict=True):
+        if isinstance(at, int):
+            offset += at * stride
+        else:
+            moved.append((at, stride))
+    strides = tuple(steps[d] * into.strides[d] for d in kept)
+    place = Source(into.argument, offset, shape, strides)
+    return Result(op.operands[0], frame, place, tuple(moved))
 
 
 def _destination(value: ir.Value) -> Source | None:

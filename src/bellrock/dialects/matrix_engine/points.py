@@ -16,13 +16,14 @@ from torch_mlir.dialects import arith, memref, vector
 
 from bellrock.dialects import vector_code as code
 from bellrock.dialects.convolution.operands import owner_of, row_major
-from bellrock.dialects.grouping import init_index, is_elementwise
+from bellrock.dialects.generic_ops import init_index, is_elementwise
 from bellrock.dialects.matrix_engine.views import (
     Point,
     both,
     indices,
     kept_dimensions,
     linear,
+    offsets_by_argument,
     reshaped_point,
     slice_of,
     sliced_point,
@@ -48,7 +49,9 @@ def readable(value: ir.Value) -> bool:
         return True
     if owner.name == "arith.constant":
         return ir.DenseElementsAttr(owner.attributes["value"]).is_splat
-    if owner.name in (*_RESHAPES, "tensor.extract_slice", "tensor.insert_slice"):
+    if owner.name == "tensor.extract_slice":
+        return offsets_by_argument(owner) is not None and readable(owner.operands[0])
+    if owner.name in (*_RESHAPES, "tensor.insert_slice"):
         tensors = [v for v in owner.operands if isinstance(v.type, ir.RankedTensorType)]
         return len(tensors) == len(owner.operands) and all(readable(v) for v in tensors)
     if not is_elementwise(owner):
@@ -156,7 +159,9 @@ class Points:
         if owner.name in _RESHAPES:
             return self.at(owner.operands[0], [reshaped_point(owner, p) for p in points])
         if owner.name == "tensor.extract_slice":
-            return self.at(owner.operands[0], [sliced_point(owner, p) for p in points])
+            return self.at(
+                owner.operands[0], [sliced_point(owner, p, self._arguments) for p in points]
+            )
         if owner.name == "tensor.insert_slice":
             return self._inserted(owner, points)
         read = read_elementwise(owner)

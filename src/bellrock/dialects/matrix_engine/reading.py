@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from torch_mlir import ir
 
 from bellrock.dialects.convolution.operands import Operand, operand_of, owner_of, source_of
-from bellrock.dialects.grouping import init_index
+from bellrock.dialects.generic_ops import init_index
 from bellrock.dialects.matrix_engine.frames import Epilogue, read_epilogue
 from bellrock.dialects.matrix_engine.points import readable
 from bellrock.payload.motifs.access import Access, loops_in

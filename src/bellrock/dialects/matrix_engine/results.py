@@ -102,11 +102,15 @@ class Results:
         tile, kernel = self._tile, self._tile.kernel
         buffer = self._buffers[result.place.argument]
         at = code.add(column, tile.lane)
+        moves = ((ir.BlockArgument(v).arg_number, step) for v, step in result.moved)
+        start = code.add(
+            result.place.offset, *(code.scaled(self._buffers[n], step) for n, step in moves)
+        )
 
         def store(e: int) -> None:
             index = [c.at(elements[e]) for c in result.frame]
             place = code.add(
-                result.place.offset,
+                start,
                 *(code.scaled(x, s) for x, s in zip(index, result.place.strides, strict=True)),
             )
             memref.store(vector.extract(value, [], [e]), buffer, [code.as_value(place)])
@@ -134,6 +138,8 @@ def _when(condition: ir.Value, emit: object) -> None:
 
 def _stored_matrix(kernel: EngineKernel, result: Result, *, rows_fit: bool) -> BlockMatrix | None:
     """Return the matrix that a result is in memory, if it can be stored in blocks."""
+    if result.moved:
+        return None  # where it starts is not known
     kind = ir.RankedTensorType(result.value.type).element_type
     size = element_bytes(str(kind))
     strides: dict[int, int] = {}

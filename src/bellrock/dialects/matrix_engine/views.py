@@ -95,6 +95,32 @@ def slice_of(op: ir.Operation) -> tuple[tuple[int, ...], tuple[int, ...], tuple[
     return offsets, sizes, steps
 
 
+def is_dynamic(number: int) -> bool:
+    """Whether an offset of a slice stands for one that is known later."""
+    return number == ir.ShapedType.get_dynamic_size()
+
+
+def has_known_shape(op: ir.Operation) -> bool:
+    """Whether the sizes and steps of a slice are known."""
+    _, sizes, steps = slice_of(op)
+    return not any(is_dynamic(n) for n in (*sizes, *steps))
+
+
+def offsets_by_argument(op: ir.Operation) -> list[int | ir.Value] | None:
+    """Return a slice's offsets: numbers, or the function's arguments that they are.
+
+    None where it is of another form: an offset is computed, or its sizes or steps are not known.
+    """
+    offsets, _, _ = slice_of(op)
+    given = [v for v in op.operands if isinstance(v.type, ir.IndexType)]
+    if not has_known_shape(op):
+        return None
+    if any(not isinstance(v.owner, ir.Block) for v in given):
+        return None
+    left = iter(given)
+    return [next(left) if is_dynamic(n) else n for n in offsets]
+
+
 def kept_dimensions(sizes: Sequence[int], shape: Sequence[int]) -> list[int]:
     """Return which dimensions of a slice a tensor has that may lack some of size 1."""
     kept: list[int] = []
@@ -104,9 +130,20 @@ def kept_dimensions(sizes: Sequence[int], shape: Sequence[int]) -> list[int]:
     return kept
 
 
-def sliced_point(op: ir.Operation, point: Point) -> Point:
-    """Return where an element of a slice is in its operand."""
-    offsets, sizes, steps = slice_of(op)
+def sliced_point(op: ir.Operation, point: Point, arguments: Sequence[ir.Value]) -> Point:
+    """Return where an element of a slice is in its operand.
+
+    Args:
+        op: the slice.
+        point: of its result.
+        arguments: the new function's, by number of the old one's.
+    """
+    _, sizes, steps = slice_of(op)
+    named = offsets_by_argument(op)
+    assert named is not None, "only what is readable is asked for"
+    offsets = [
+        n if isinstance(n, int) else arguments[ir.BlockArgument(n).arg_number] for n in named
+    ]
     shape = tuple(ir.RankedTensorType(op.results[0].type).shape)
     found: list[Index] = list(offsets)
     for d, index in zip(kept_dimensions(sizes, shape), point, strict=True):

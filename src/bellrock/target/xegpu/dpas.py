@@ -181,11 +181,13 @@ class DpasKnobs(Knobs, name="dpas"):
 def takes_dpas(motif: Motif) -> bool:
     """Whether a contraction or convolution can be computed by matrix engines.
 
+    Of an attention it is the last contraction, which stands for all of it.
+
     Args:
         motif: any.
     """
     return (
-        motif.kind in (MotifKind.CONTRACTION, MotifKind.CONVOLUTION)
+        motif.kind in (MotifKind.CONTRACTION, MotifKind.CONVOLUTION, MotifKind.ATTENTION)
         and motif.plain
         and motif.accumulator == "f32"
         and len(motif.inputs) == 2

@@ -38,20 +38,23 @@ class Product:
 
 @lru_cache(maxsize=64)
 def product_of(motif: Motif) -> Product:
-    """Return a contraction or convolution as a product.
+    """Return a contraction or convolution as a product; of an attention, the last one.
 
     Args:
-        motif: a contraction or convolution.
+        motif: any of these.
     """
     if motif.kind is MotifKind.CONVOLUTION:
         return _convolution_product(motif)
     left, right = motif.inputs
     (result,) = motif.outputs
-    m, n = motif.dims["m"], motif.dims["n"]
+    size: dict[str, int] = dict.fromkeys(("batch", "m", "n", "k"), 1)
+    for role, trips in zip(motif.roles, motif.loops, strict=True):
+        size[role] *= trips
+    m, n = size["m"], size["n"]
     unit = next((c for c, size in reversed(letters_of(result)) if size != 1), "n")
     swapped = unit == "m"
     return Product(
-        batch=motif.dims["batch"], k=motif.dims["k"], result=result,
+        batch=size["batch"], k=size["k"], result=result,
         rows=n if swapped else m, columns=m if swapped else n,
         a=right if swapped else left, b=left if swapped else right,
         column_letter="m" if swapped else "n",
