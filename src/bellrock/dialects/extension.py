@@ -57,6 +57,7 @@ OP_FILES = (
     "sequential_loops",
     "share_concats",
     "share_positions",
+    "sink_reshapes",
     "split_extrema",
     "split_products",
     "split_reductions",

@@ -51,31 +51,42 @@ def _raise(reshape: ir.Operation) -> None:
         return
     shape = list(ir.RankedTensorType(reshape.results[0].type).shape)
     maps = maps_of(maker)
-    new_maps = [_expanded_map(m, groups, len(shape)) for m in maps[:-1]]
     inputs = [
-        _expanded(v, m, groups, shape) for v, m in zip(maker.operands, maps[:-1], strict=False)
+        expanded(v, m, groups, shape) for v, m in zip(maker.operands, maps[:-1], strict=False)
     ]
     empty = tensor.EmptyOp(shape, ir.RankedTensorType(reshape.results[0].type).element_type).result
-    parallel = ir.Attribute.parse("#linalg.iterator_type<parallel>")
-    new = linalg.GenericOp(
-        [empty.type], inputs, [empty],
-        ir.ArrayAttr.get([ir.AffineMapAttr.get(m) for m in
-                          (*new_maps, ir.AffineMap.get_identity(len(shape)))]),
-        ir.ArrayAttr.get([parallel] * len(shape)),
-    )  # fmt: skip
-    old = maker.regions[0].blocks[0]
-    body = new.regions[0].blocks.append(*[a.type for a in old.arguments])
-    values = dict(zip(old.arguments, body.arguments, strict=True))
-    with ir.InsertionPoint(body):
-        for op in (o.operation for o in old.operations):
-            clone = op.clone()
-            for i, operand in enumerate(op.operands):
-                clone.operands[i] = values.get(operand, operand)
-            values.update(zip(op.results, clone.results, strict=True))
+    new_maps = [expanded_map(m, groups, len(shape)) for m in maps[:-1]]
+    new_maps.append(ir.AffineMap.get_identity(len(shape)))
+    new = generic_like(maker, inputs, empty, new_maps, ["parallel"] * len(shape))
     reshape.results[0].replace_all_uses_with(new.results[0])
     reshape.erase()
     if not any(True for _ in maker.results[0].uses):
         maker.erase()
+
+
+def generic_like(
+    op: ir.Operation,
+    inputs: list[ir.Value],
+    output: ir.Value,
+    maps: list[ir.AffineMap],
+    iterators: list[str],
+) -> ir.Operation:
+    """Make a generic with the body of another one, of one result."""
+    new = linalg.GenericOp(
+        [output.type], inputs, [output],
+        ir.ArrayAttr.get([ir.AffineMapAttr.get(m) for m in maps]),
+        ir.ArrayAttr.get([ir.Attribute.parse(f"#linalg.iterator_type<{i}>") for i in iterators]),
+    )  # fmt: skip
+    old = op.regions[0].blocks[0]
+    body = new.regions[0].blocks.append(*[a.type for a in old.arguments])
+    values = dict(zip(old.arguments, body.arguments, strict=True))
+    with ir.InsertionPoint(body):
+        for inner in (o.operation for o in old.operations):
+            clone = inner.clone()
+            for i, operand in enumerate(inner.operands):
+                clone.operands[i] = values.get(operand, operand)
+            values.update(zip(inner.results, clone.results, strict=True))
+    return new.operation
 
 
 def _can_be_made_again(op: ir.Operation) -> bool:
@@ -93,8 +104,8 @@ def _can_be_made_again(op: ir.Operation) -> bool:
     return len(list(op.results[0].uses)) == 1 or cost_of(op) <= CHEAP
 
 
-def _expanded_map(access: ir.AffineMap, groups: list[list[int]], rank: int) -> ir.AffineMap:
-    """Return an operand's map in the loops of the expanded shape."""
+def expanded_map(access: ir.AffineMap, groups: list[list[int]], rank: int) -> ir.AffineMap:
+    """Return an operand's map where each loop has become those of its group."""
     exprs: list[ir.AffineExpr] = []
     for e in access.results:
         dims = groups[e.position] if isinstance(e, ir.AffineDimExpr) else []
@@ -102,10 +113,10 @@ def _expanded_map(access: ir.AffineMap, groups: list[list[int]], rank: int) -> i
     return ir.AffineMap.get(rank, 0, exprs)
 
 
-def _expanded(
+def expanded(
     value: ir.Value, access: ir.AffineMap, groups: list[list[int]], shape: list[int]
 ) -> ir.Value:
-    """Return an operand seen with the dimensions of the expanded shape."""
+    """Return an operand with the dimensions of the loops that its own have become."""
     if not isinstance(value.type, ir.RankedTensorType):
         return value
     sizes: list[int] = []

@@ -193,11 +193,26 @@ def test_heads_of_one_packed_tensor_under_a_part_of_a_mask() -> None:
     assert [k.parallel for k in compiled.compiled.kernels] == [True]  # the generic path is serial
 
 
-def test_heads_that_share_keys() -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("causal", [False, True])
+def test_heads_that_share_keys(dtype: torch.dtype, causal: bool) -> None:
+    def function(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return attend(q, k, v, enable_gqa=True, is_causal=causal)
+
+    torch.manual_seed(0)
+    shapes = ((2, 6, 33, 8), (2, 2, 47, 8), (2, 2, 47, 8))
+    q, k, v = (torch.randn(*shape).to(dtype) for shape in shapes)
+    check(function, q, k, v)
+
+
+def test_heads_of_keys_that_are_repeated() -> None:
+    def function(q: Tensor, k: Tensor, v: Tensor, m: Tensor) -> Tensor:
+        k, v = (x[:, :, None].expand(2, 2, 3, 47, 8).reshape(2, 6, 47, 8) for x in (k, v))
+        return attend(q, k, v, attn_mask=m)
+
     torch.manual_seed(0)
     q, k, v = torch.randn(2, 6, 33, 8), torch.randn(2, 2, 47, 8), torch.randn(2, 2, 47, 8)
-    # Views between the products and the softmax are not seen through.
-    check(lambda q, k, v: attend(q, k, v, enable_gqa=True), q, k, v, fused=False)
+    check(function, q, k, v, torch.rand(2, 1, 33, 47) > 0.3)
 
 
 def test_several_layers_share_their_positions() -> None:
