@@ -64,6 +64,7 @@ OP_FILES = (
     "thread_buffers",
     "tile_rows",
     "trim_windows",
+    "vectorize_reductions",
 )
 """Modules of this room that define ops, in `OPS`."""
 
