@@ -30,6 +30,7 @@ OP_FILES = (
     "clamp_gathers",
     "collapse_loops",
     "convolution.direct",
+    "convolution.filter_packing",
     "convolution.filter_transform",
     "convolution.winograd",
     "destinations",

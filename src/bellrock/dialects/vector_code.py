@@ -108,6 +108,11 @@ def below(a: Index, bound: int) -> ir.Value:
     return arith.cmpi(arith.CmpIPredicate.ult, as_value(a), as_value(bound))
 
 
+def less(a: Index, b: Index) -> ir.Value:
+    """Return whether `a < b` (signed)."""
+    return arith.cmpi(arith.CmpIPredicate.slt, as_value(a), as_value(b))
+
+
 @contextmanager
 def loop(low: Index, high: Index, step: int = 1) -> Iterator[Index]:
     """Emit what follows once for each index; a loop of one known trip is left out."""

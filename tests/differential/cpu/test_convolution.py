@@ -67,7 +67,8 @@ def check(
     assert (found.double() - expected).abs().max() <= 3e-6 * expected.abs().max()
     chosen = compiled.compiled.lock()
     assert any(row.knobs == KNOBS for row in chosen.rows)
-    assert count_motif(compiled, "data-movement") == moved
+    packed = sum(bool(row.parameters.get("packed")) for row in chosen.rows)
+    assert count_motif(compiled, "data-movement") == moved + packed
     assert count_motif(compiled, "fill") == filled
     return chosen
 
@@ -130,6 +131,29 @@ def test_default(model: nn.Module, shape: tuple[int, ...]) -> None:
 def test_transposed(model: nn.Module, shape: tuple[int, ...]) -> None:
     """No zeros are stuffed between the input's elements: each phase has its own taps."""
     check(Then(model, torch.relu), shape, moved=1)
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "channels"),
+    [
+        (nn.Conv2d(64, 37, 1), (2, 64, 9, 9), 13),
+        (nn.Conv2d(16, 37, (3, 5), stride=(2, 3), dilation=(1, 2)), (2, 16, 31, 43), 5),
+        (nn.Conv2d(24, 60, 3, groups=4), (2, 24, 17, 18), 4),
+        (nn.Conv3d(8, 24, (1, 3, 2), stride=(2, 2, 1)), (2, 8, 7, 14, 15), 12),
+        (nn.Conv1d(8, 23, 5, dilation=3, padding=6), (3, 8, 70), 12),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_packed_filter(model: nn.Module, shape: tuple[int, ...], channels: int) -> None:
+    """The filter is packed by a kernel of its own, once per set of weights."""
+    chosen = check(model, shape)
+    changes = {"packed": True, "channels": channels, "vectors": 1}
+    rows = tuple(
+        dataclasses.replace(r, parameters={**r.parameters, **changes}) if r.knobs == KNOBS else r
+        for r in chosen.rows
+    )
+    chosen = check(model, shape, lock=dataclasses.replace(chosen, rows=rows))
+    assert any(row.parameters.get("packed") for row in chosen.rows)
 
 
 @pytest.mark.parametrize(

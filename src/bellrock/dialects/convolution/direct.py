@@ -24,13 +24,14 @@ from torch_mlir.dialects import ext, transform
 
 from bellrock.dialects import vector_code as code
 from bellrock.dialects.convolution.epilogue import Epilogue
+from bellrock.dialects.convolution.filters import Filters, filters_of, taps_by
 from bellrock.dialects.convolution.flattening import flatten
 from bellrock.dialects.convolution.geometry import Axis, Halo, phase_taps
 from bellrock.dialects.convolution.operands import address
 from bellrock.dialects.convolution.packing import Block, Packing, has_zeros_around, padding_of
 from bellrock.dialects.convolution.reading import ConvolutionKernel, read_kernel
 from bellrock.dialects.convolution.results import Panel, Results
-from bellrock.dialects.convolution.tile import Filter, Inside, Range, Tile
+from bellrock.dialects.convolution.tile import Inside, Range, Tile, cover
 from bellrock.dialects.extension import Bellrock, attach_in_place
 from bellrock.dialects.replacing import lower_chosen
 from bellrock.dialects.vector_code import Index
@@ -81,6 +82,8 @@ class _Choice:
     columns: int
     channel_block: int
     parallel: bool
+    packed: bool = False
+    """Whether the filter was to be packed: it is where the kernel has a packed one."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -160,10 +163,10 @@ class _Lowering:
                 column=code.scaled(column, halo.columns),
                 rows=code.extent(halo.row.output, halo.rows, first),
             )
-            self._block(position, block, code.scaled(channels, self.channel_block), phase)
+            self._block(position, block, channels, phase)
 
     def _block(
-        self, position: dict[int, Index], block: Block, channels_at: Index, phase: Index
+        self, position: dict[int, Index], block: Block, channel_block: Index, phase: Index
     ) -> None:
         """Emit one block: pack its input, then panel after panel of output channels."""
         kernel, halo = self.kernel, self.halo
@@ -172,16 +175,11 @@ class _Lowering:
         padding = padding_of(kernel, halo.lanes, ir.MemRefType(image.type).element_type)
         packing = Packing(kernel, halo, image, packed, padding)
         packing.emit(address(kernel.image, {k: position[k] for k in kernel.outer}), block)
-        filters = Filter.of(
-            self.arguments[kernel.weights.argument],
-            span=kernel.filter_span,
-            step=kernel.weights.stride(kernel.out_channel),
-            channels=self.panel,
-            lanes=halo.lanes,
-        )
+        filters = filters_of(kernel, self.arguments, self.panel, halo.lanes)
         tile, results = self._tile_and_results(packed, filters)
-        group = address(kernel.weights, {k: position[k] for k in kernel.outer})
         channels = kernel.size(kernel.out_channel)
+        channels_at = code.scaled(channel_block, self.channel_block)
+        panels_before = code.scaled(channel_block, self.channel_block // self.panel)
         count = code.extent(channels, self.channel_block, channels_at)
         with code.loop(0, code.ceil_quotient(count, self.panel)) as number:
             wanted = code.add(channels_at, code.scaled(number, self.panel))
@@ -189,8 +187,7 @@ class _Lowering:
             # not stored again.
             start = code.minimum(wanted, channels - self.panel) if channels % self.panel else wanted
             panel = Panel(start=start, skipped=code.subtract(wanted, start), channels=self.panel)
-            weights = code.add(group, code.scaled(start, filters.step))
-            weights = filters.emit(weights, self.panel, halo.lanes)
+            weights = filters.panel_at(position, code.add(panels_before, number), start)
             with code.loop(0, kernel.row.axis.spread) as row_phase:
                 of_row = code.add(code.scaled(phase, kernel.row.axis.spread), row_phase)
                 self._tiles(tile, weights, block, of_row)
@@ -203,26 +200,25 @@ class _Lowering:
             of_column = code.add(code.scaled(phase, spread), column_phase)
             into = code.scaled(column_phase, self.panel * tile.sums_pitch)
 
-            def emit(pixel: Index, first: Index, last: Index) -> None:
+            def emit(tile: Tile, pixel: Index, first: Index, last: Index) -> None:
                 rows = self._inside(self.kernel.row.axis, first, last)
                 inside = Inside(depths=self._depths(block), rows=rows)
                 tile.emit(weights, pixel, of_column, into, inside)
 
+            columns = code.extent(self.halo.column.output, self.halo.columns, block.column)
             if self.halo.by_rows(self.tile_pixels):
                 # A tile that reaches into the next row leaves sums there that the next row's
                 # own tile, which comes later, overwrites.
-                steps = self.halo.row_tiles(self.tile_pixels)
-                with code.loop(0, block.rows) as row, code.loop(0, steps) as step:
-                    start = code.add(code.scaled(row, pitch), code.scaled(step, self.tile_pixels))
+                with code.loop(0, block.rows) as row:
                     at = code.add(block.row, row)
-                    emit(start, at, at)
+                    for each, start in cover(tile, columns):
+                        emit(each, code.add(code.scaled(row, pitch), start), at, at)
                 return
-            pixels = code.add(code.scaled(code.add(block.rows, -1), pitch), self.halo.columns)
-            with code.loop(0, code.ceil_quotient(pixels, self.tile_pixels)) as step:
-                pixel = code.scaled(step, self.tile_pixels)
-                ends = (pixel, code.add(pixel, self.tile_pixels - 1))
+            pixels = code.add(code.scaled(code.add(block.rows, -1), pitch), columns)
+            for each, pixel in cover(tile, pixels):
+                ends = (pixel, code.add(pixel, each.pixels - 1))
                 first, last = (code.add(block.row, code.quotient(p, pitch)[0]) for p in ends)
-                emit(pixel, first, last)
+                emit(each, pixel, first, last)
 
     def _depths(self, block: Block) -> Range | None:
         """Return which taps of the leading axis do not meet zeros alone; None: unknown."""
@@ -240,7 +236,7 @@ class _Lowering:
         low, high = (code.ceil_quotient(n, axis.dilation) for n in (before, after))
         return low, code.minimum(high, axis.kernel)
 
-    def _tile_and_results(self, packed: ir.Value, filters: Filter) -> tuple[Tile, Results]:
+    def _tile_and_results(self, packed: ir.Value, filters: Filters) -> tuple[Tile, Results]:
         """Return what sums a tile and what writes the results, with the sums' buffer."""
         kernel, halo = self.kernel, self.halo
         pitch = halo.span(self.tile_pixels)
@@ -248,19 +244,20 @@ class _Lowering:
         sums = code.stack_buffer(kernel.column.axis.spread * part, ir.F32Type.get())
         spatial = [*kernel.leading, kernel.row, kernel.column]
         transposed = any(s.axis.spread > 1 for s in spatial)
-        steps = [(s.axis, kernel.weights.stride(s.kernel)) for s in spatial]
+        steps = filters.steps
+        moves = [(s.axis, step) for s, step in zip(spatial, steps.axes, strict=True)]
         tile = Tile(
             halo=halo,
             channels=self.panel,
             vectors=self.vectors,
             packed=packed,
-            weights=filters.read_from(),
+            weights=filters.values,
             sums=sums,
             sums_pitch=pitch,
-            tap_weights=tuple(kernel.tap_weights()),
-            phases=phase_taps(halo, steps) if transposed else None,
-            in_channel_step=kernel.weights.stride(kernel.in_channel),
-            out_channel_step=filters.step_read(halo.lanes),
+            tap_weights=tuple(taps_by(spatial, steps.axes)),
+            phases=phase_taps(halo, moves) if transposed else None,
+            in_channel_step=steps.in_channel,
+            out_channel_step=steps.out_channel,
         )
         epilogue = Epilogue(kernel, self.arguments, halo.lanes)
         return tile, Results(

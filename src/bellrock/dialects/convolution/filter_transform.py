@@ -27,22 +27,15 @@ from torch_mlir.dialects import arith, ext, linalg, tensor, transform
 
 from bellrock.dialects.convolution.minimal_filtering import TAPS, TWO, MinimalFiltering
 from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
-from bellrock.dialects.fold_movement import maps_of
-from bellrock.dialects.grouping import init_index
 from bellrock.dialects.outlining import CHOICE
-from bellrock.dialects.plan_memory import element_bytes
+from bellrock.dialects.prepared_room import Room, add_unused_input, tensor_bytes
 from bellrock.payload.motifs.access import Access, is_projection, loops_in
 from bellrock.payload.motifs.contraction import read_product_sum
 from bellrock.payload.motifs.structured import Structured, read_structured
 
 KNOBS = "winograd"
 DIRECT = "direct-convolution"
-SHARE_PERCENT = 8
-"""Of a function's memory that transformed filters may take beside it."""
-SMALL_BYTES = 4 << 20
-"""Memory that transformed filters may take in any case."""
 ELEMENT_BYTES = 4
-_COMPUTING = {"linalg.generic", "tensor.insert_slice"}
 
 
 class TransformFiltersOp(Bellrock.Operation, name="transform_filters"):
@@ -72,33 +65,16 @@ def _transform_in(function: ir.Operation) -> None:
         filters = None if structured is None else _read(structured)
         if filters is not None:
             found.append((op, filters))
-    room = max(SMALL_BYTES, peak_bytes(function) * SHARE_PERCENT // 100) if found else 0
+    room = Room.of(function) if found else None
     for op, filters in sorted(found, key=lambda each: -tensor_bytes(each[0].results[0])):
         choice = ir.DictAttr(op.attributes[CHOICE])
         size = math.prod(filters.shape) * TWO.inputs**2 // TAPS**2 * ELEMENT_BYTES
-        if size > room:
+        if room is None or not room.take(size):
             op.attributes[CHOICE] = _direct(choice)
             continue
-        room -= size
         panel = ir.IntegerAttr(choice["channels"]).value
         with ir.InsertionPoint(op), op.location:
-            _add_input(op, _transformed(filters, panel, TWO, choice["by"]))
-
-
-def tensor_bytes(value: ir.Value) -> int:
-    """Return the size of a tensor; 0 of what is none."""
-    kind = value.type
-    if not isinstance(kind, ir.RankedTensorType) or not kind.has_static_shape:
-        return 0
-    return math.prod(kind.shape) * element_bytes(kind.element_type)
-
-
-def peak_bytes(function: ir.Operation) -> int:
-    """Return what a function needs at least: its arguments, and around its largest op."""
-    block = function.regions[0].blocks[0]
-    ops = [o.operation for o in block.operations]
-    made = [sum(tensor_bytes(v) for v in o.results) for o in ops if o.name in _COMPUTING]
-    return sum(tensor_bytes(a) for a in block.arguments) + max(made, default=0)
+            add_unused_input(op, _transformed(filters, panel, TWO, choice["by"]))
 
 
 def _direct(choice: ir.DictAttr) -> ir.DictAttr:
@@ -214,40 +190,6 @@ def _factors(algorithm: MinimalFiltering) -> ir.Value:
     kind = ir.RankedTensorType.get([size, size, TAPS, TAPS], element)
     numbers = [ir.FloatAttr.get(element, v) for v in values]
     return arith.constant(kind, ir.DenseElementsAttr.get(numbers, kind))
-
-
-def _add_input(op: ir.Operation, value: ir.Value) -> None:
-    """Put an equal op with one more input, which its body does not use, in the place of `op`."""
-    count = init_index(op)
-    loops = maps_of(op)[0].n_dims
-    rank = ir.RankedTensorType(value.type).rank
-    zero = [ir.AffineExpr.get_constant(0)] * rank
-    maps = maps_of(op)
-    maps = [*maps[:count], ir.AffineMap.get(loops, 0, zero), *maps[count:]]
-    operands = list(op.operands)
-    inputs, inits = [*operands[:count], value], operands[count:]
-    made = linalg.GenericOp(
-        [r.type for r in op.results], inputs, inits,
-        ir.ArrayAttr.get([ir.AffineMapAttr.get(m) for m in maps]), op.attributes["iterator_types"],
-    )  # fmt: skip
-    old = op.regions[0].blocks[0]
-    types = [v.type.element_type for v in (*inputs, *inits)]
-    body = made.regions[0].blocks.append(*types)
-    arguments = [*body.arguments[:count], *body.arguments[count + 1 :]]
-    known = dict(zip(old.arguments, arguments, strict=True))
-    with ir.InsertionPoint(body):
-        for inner in old.operations:
-            clone = inner.operation.clone()
-            for i, operand in enumerate(inner.operation.operands):
-                clone.operands[i] = known.get(operand, operand)
-            known.update(zip(inner.operation.results, clone.results, strict=True))
-    given = ("indexing_maps", "iterator_types", "operandSegmentSizes")
-    for name in op.attributes:
-        if name not in given:
-            made.operation.attributes[name] = op.attributes[name]
-    for before, after in zip(op.results, made.results, strict=True):
-        before.replace_all_uses_with(after)
-    op.erase()
 
 
 OPS = (TransformFiltersOp,)

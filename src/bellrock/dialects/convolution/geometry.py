@@ -147,6 +147,27 @@ class Halo:
             return rows * self.row_tiles(tile)
         return -(-self.pixels(rows) // tile)
 
+    def tile_widths(self, vectors: int) -> dict[int, float]:
+        """Return the tiles of an average block, by their width in vectors.
+
+        Args:
+            vectors: of a whole tile; the last one of a row or block is as narrow as it can be.
+        """
+        found: dict[int, float] = {}
+        by_rows = self.by_rows(vectors * self.lanes)
+        rows, columns = (
+            _cut(total, size)
+            for total, size in ((self.row.output, self.rows), (self.column.output, self.columns))
+        )
+        blocks = sum(rows.values()) * sum(columns.values())
+        for (height, up), (width, across) in itertools.product(rows.items(), columns.items()):
+            pixels = width if by_rows else (height - 1) * self.pitch + width
+            times = up * across * (height if by_rows else 1) / blocks
+            for lanes, count in _cut(pixels, vectors * self.lanes).items():
+                wide = -(-lanes // self.lanes)
+                found[wide] = found.get(wide, 0.0) + times * count
+        return found
+
     def span(self, tile: int) -> int:
         """Return how many pixels all tiles of a block lie in."""
         if self.by_rows(tile):
@@ -174,6 +195,12 @@ class Halo:
             start = self.plane_at(depth, row_phase, column_phase)
             offsets.append(start + row * self.pitch + column)
         return offsets
+
+
+def _cut(total: int, size: int) -> dict[int, int]:
+    """Return how many parts of each size a length is cut into."""
+    whole, rest = divmod(total, size)
+    return {part: count for part, count in ((size, whole), (rest, 1)) if part and count}
 
 
 @dataclass(frozen=True, slots=True)

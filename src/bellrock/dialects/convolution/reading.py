@@ -30,6 +30,7 @@ from bellrock.dialects.convolution.operands import (
     operand_of,
     source_of,
 )
+from bellrock.dialects.prepared_room import unused_input
 from bellrock.payload.motifs.access import Access, Expr
 from bellrock.payload.motifs.contraction import read_product_sum
 from bellrock.payload.motifs.structured import Structured, read_structured
@@ -67,6 +68,8 @@ class ConvolutionKernel:
     """What is added to the sums; None: nothing."""
     stages: tuple[Stage, ...]
     results: tuple[Operand, ...]
+    packed: int | None
+    """The argument with the filter as it was packed before; None: there is none."""
 
     def size(self, loop: int | None) -> int:
         """Return the trip count of a loop; 1 where there is none."""
@@ -215,7 +218,15 @@ def _assemble(
         initial=initial,
         stages=tuple(stages),
         results=results,
+        packed=_packed(op.op),
     )
+
+
+def _packed(anchor: ir.Operation) -> int | None:
+    """Return the argument that is an anchor's prepared filter."""
+    value = unused_input(anchor)
+    source = None if value is None else source_of(value)
+    return None if source is None else source.argument
 
 
 def spatial_of(op: Structured, expr: Expr, pitch: int, parallel: frozenset[int]) -> Spatial | None:

@@ -6,7 +6,8 @@ buffer of one row per output channel. The filter's scalars are broadcast; pixels
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from torch_mlir import ir
@@ -57,6 +58,11 @@ class Tile:
     """Of the filter, in elements."""
     out_channel_step: int
     """Of the filter, in elements."""
+
+    @property
+    def pixels(self) -> int:
+        """Pixels of the tile."""
+        return self.vectors * self.halo.lanes
 
     def emit(
         self,
@@ -226,68 +232,30 @@ class Tile:
         return code.broadcast(memref.load(self.weights, [code.as_value(at)]), self.halo.lanes)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Filter:
-    """The filter of one panel; a narrow one is widened into a buffer first."""
+def cover(tile: Tile, pixels: Index) -> Iterator[tuple[Tile, Index]]:
+    """Emit what follows for tiles that cover some pixels: whole ones, then a narrower one.
 
-    weights: ir.Value
-    span: int
-    """From an output channel's first weight to behind its last."""
-    step: int
-    """From one output channel to the next."""
-    buffer: ir.Value | None
-    """Where it is widened to; None: it is read where it is."""
-
-    @classmethod
-    def of(cls, weights: ir.Value, *, span: int, step: int, channels: int, lanes: int) -> Filter:
-        """Make the buffer, if one is needed, at the insertion point.
-
-        Args:
-            weights: of all output channels.
-            span: of one output channel.
-            step: from one output channel to the next.
-            channels: of a panel.
-            lanes: of a vector.
-        """
-        single = ir.F32Type.get()
-        if ir.MemRefType(weights.type).element_type == single:
-            return cls(weights=weights, span=span, step=step, buffer=None)
-        return cls(weights=weights, span=span, step=step,
-                   buffer=code.stack_buffer(channels * _whole(span, lanes), single))  # fmt: skip
-
-    def emit(self, start: Index, channels: int, lanes: int) -> Index:
-        """Emit the widening of one panel, and return the address of its weights.
-
-        Args:
-            start: address of the panel's first weight.
-            channels: of the panel.
-            lanes: of a vector.
-        """
-        buffer = self.buffer
-        if buffer is None:
-            return start
-        with code.loop(0, channels) as channel:
-            source = code.add(start, code.scaled(channel, self.step))
-            target = code.scaled(channel, _whole(self.span, lanes))
-
-            def emit(at: Index, inside: int) -> None:
-                mask = code.prefix_mask(lanes, inside)
-                value = code.load(self.weights, code.add(source, at), lanes, mask)
-                wide = code.widened(value, ir.F32Type.get())
-                code.store(wide, buffer, code.add(target, at))
-
-            code.chunks(self.span, lanes, emit)
-        return 0
-
-    def read_from(self) -> ir.Value:
-        """Return the buffer that tiles read."""
-        return self.weights if self.buffer is None else self.buffer
-
-    def step_read(self, lanes: int) -> int:
-        """Return the distance of output channels in what tiles read."""
-        return self.step if self.buffer is None else _whole(self.span, lanes)
-
-
-def _whole(span: int, lanes: int) -> int:
-    """Return a span rounded up to whole vectors."""
-    return -(-span // lanes) * lanes
+    Yields:
+        A tile, and its first pixel; once for each width.
+    """
+    lanes, whole = tile.halo.lanes, tile.pixels
+    if isinstance(pixels, int):
+        narrow = -(-(pixels % whole) // lanes)
+        full: Index = pixels // whole
+    else:
+        # How many are left is not known: half a tile, or a whole one.
+        narrow = tile.vectors // 2
+        full, _ = code.quotient(code.add(pixels, whole - 1 - narrow * lanes), whole)
+    if full != 0:
+        with code.loop(0, full) as step:
+            yield tile, code.scaled(step, whole)
+    if not narrow:
+        return
+    last = dataclasses.replace(tile, vectors=narrow)
+    start = code.scaled(full, whole)
+    if isinstance(pixels, int):
+        yield last, start
+        return
+    left, _ = code.branch(code.less(start, pixels))
+    with left:
+        yield last, start

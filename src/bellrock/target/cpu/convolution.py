@@ -30,6 +30,8 @@ LONGEST = 1024
 """Most rows or columns of a block that are tried."""
 CROSSING = 2
 """Loads that a vector takes which lies across two lines of the cache: at taps, nearly all do."""
+AGAIN = 0.4
+"""Cycles by which a vector from the L2 cache delays multiply-adds."""
 ADD_LATENCY = 4
 """Cycles from one multiply-add to the next on the same register."""
 
@@ -61,6 +63,10 @@ class DirectConvolutionKnobs(Knobs, name="direct-convolution"):
         help="Output channels of a block; 0: all of a group.",
     )  # fmt: skip
     parallel: bool = knob(help="Whether the cores share the blocks.")
+    packed: bool = knob(
+        default=False,
+        help="Whether a filter that is fixed is packed, panel by panel, once per set of weights.",
+    )
 
     constraints = (
         Constraint(
@@ -115,6 +121,20 @@ class Problem:
         """Taps of the filter."""
         return math.prod(a.kernel for a in (*self.leading, self.row, self.column))
 
+    def packs(self, channels: int, facts: Facts) -> bool:
+        """Whether a panel of the filter is read better packed.
+
+        That is where it leaves the L1 cache between tiles: in place it is a stream for each
+        output channel, and often all of them fall into the same lines.
+
+        Args:
+            channels: output channels of a panel.
+            facts: of the processor.
+        """
+        panel_bytes = ELEMENT_BYTES * channels * self.in_channels * self.taps
+        near_bytes = facts.cache_bytes.get("L1d", 1 << 15)
+        return self.out_channels > 1 and not self.narrow and panel_bytes > near_bytes // 2
+
     def halo(self, knobs: DirectConvolutionKnobs) -> Halo:
         """Return the packed input of a block."""
         height, width = self.row.output, self.column.output
@@ -136,20 +156,32 @@ class Problem:
         weights = panel * (self.in_channels * self.taps + knobs.lanes) if self.narrow else 0
         return ELEMENT_BYTES * (halo.elements(tile) + panel * pixels + weights)
 
-    def cycles(self, knobs: DirectConvolutionKnobs, halo: Halo, cores: int) -> float:
+    def cycles(
+        self, knobs: DirectConvolutionKnobs, halo: Halo, cores: int, near_bytes: int
+    ) -> float:
         """Estimate the time of the whole convolution on some cores.
 
-        Terms: multiply-adds and their loads (two vectors of each in a cycle), packing, and
-        the copy of the results to their rows. The constants are cycles for one vector.
+        Terms: multiply-adds and their loads (two vectors of each in a cycle), packing,
+        reading the packed input again for each panel, and the copy of the results to their
+        rows. The constants are cycles for one vector.
+
+        Args:
+            knobs: of a block.
+            halo: of a block.
+            cores: that share the blocks.
+            near_bytes: of a core's L1 cache.
         """
-        tile = knobs.vectors * knobs.lanes
         block_channels = min(knobs.channel_block or self.out_channels, self.out_channels)
         panel = min(knobs.channels, block_channels)
         panels = -(-block_channels // panel)
-        tiles = halo.tiles(halo.rows, tile)
-        registers = panel * knobs.vectors
-        step = max(registers, panel + CROSSING * knobs.vectors, 2 * ADD_LATENCY) / 2
-        multiply = panels * tiles * (self.in_channels * self.taps * step + registers + 20)
+        lines = halo.depths * self.row.kernel * len(self.column.phases)
+        far = 3 * ELEMENT_BYTES * self.in_channels * halo.channel > 2 * near_bytes
+        multiply = again = 0.0
+        for vectors, tiles in halo.tile_widths(knobs.vectors).items():
+            again += far * panels * tiles * self.in_channels * lines * (vectors + 1)
+            registers = panel * vectors
+            step = max(registers, panel + CROSSING * vectors, 2 * ADD_LATENCY) / 2
+            multiply += panels * tiles * (self.in_channels * self.taps * step + registers + 20)
         vectors = -(-halo.pitch // knobs.lanes)
         planes = halo.depths * len(self.row.phases) * len(self.column.phases)
         per_vector = {1: 2, 2: 3}.get(self.column.stride, 20)
@@ -162,7 +194,7 @@ class Problem:
             * -(-self.column.output // halo.columns)
             * -(-self.out_channels // block_channels)
         )
-        return -(-blocks // cores) * (multiply + packing + results)
+        return -(-blocks // cores) * (multiply + AGAIN * again + packing + results)
 
 
 def problem_of(motif: Motif) -> Problem | None:
@@ -210,16 +242,17 @@ def best_direct_convolution(
     if problem is None:
         return None
     limit = min(STACK_BYTES, facts.cache_bytes.get("L2", STACK_BYTES) // 2)
+    near = facts.cache_bytes.get("L1d", 1 << 15)
     best: DirectConvolutionKnobs | None = None
     least = math.inf
     for knobs in _candidates(problem, facts):
         halo = problem.halo(knobs)
-        cycles = problem.cycles(knobs, halo, facts.cores)
+        cycles = problem.cycles(knobs, halo, facts.cores, near)
         if cycles < least and problem.buffer_bytes(knobs, halo) <= limit:
             best, least = knobs, cycles
     if best is None:
         return None
-    if problem.cycles(best, problem.halo(best), 1) < PARALLEL_CYCLES:
+    if problem.cycles(best, problem.halo(best), 1, near) < PARALLEL_CYCLES:
         best = dataclasses.replace(best, parallel=False, channel_block=0)
     return best, least
 
@@ -236,6 +269,7 @@ def _candidates(problem: Problem, facts: Facts) -> Iterator[DirectConvolutionKno
                     yield DirectConvolutionKnobs(
                         channels=channels, vectors=vectors, lanes=lanes, rows=rows,
                         columns=columns, channel_block=channel_block, parallel=True,
+                        packed=problem.packs(channels, facts),
                     )  # fmt: skip
 
 

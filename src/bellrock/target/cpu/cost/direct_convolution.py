@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import math
 
-from bellrock.dialects.convolution.geometry import Halo
 from bellrock.params.cost import Prediction
 from bellrock.payload.motifs.base import Motif
 from bellrock.payload.motifs.convolution import TRANSPOSED
@@ -34,6 +33,8 @@ RESULT_CYCLES = 4.0
 """Of one vector of results, with what is fused to it."""
 EXPOSED = 0.45
 """Of traffic from L2 that arithmetic does not hide."""
+FOLLOWED = 0.5
+"""Share of it that is left of a packed filter: one stream, which the processor asks for ahead."""
 WINDOW = 300
 """Instructions that a core looks ahead."""
 CONFLICTS = 0.1
@@ -83,19 +84,22 @@ def _block(problem: Problem, knobs: DirectConvolutionKnobs, machine: Machine) ->
     height = problem.row.output
     rows = height / ceil_div(height, halo.rows)
     vectors = min(knobs.vectors, ceil_div(halo.pixels(halo.rows), lanes))
-    tiles = _tiles(height, halo, vectors * lanes)
+    widths = halo.tile_widths(vectors)
+    tiles = sum(widths.values())
     block_channels = min(knobs.channel_block or problem.out_channels, problem.out_channels)
     panel = min(knobs.channels, block_channels)
     panels = units(problem.out_channels, block_channels, panel)
     sums = panel * vectors
     terms = problem.in_channels * problem.taps
-    step = _step(panel, vectors, terms, problem.taps, machine)
+    steps = sum(
+        count * _step(panel, wide, terms, problem.taps, machine) for wide, count in widths.items()
+    )
     per_vector = PACK_CYCLES.get(problem.column.stride, GATHER_CYCLES)
     planes = halo.depths * len(problem.row.phases) * len(problem.column.phases)
     lines = problem.row.kernel * len(problem.column.phases) * halo.depths
     input_bytes = 4 * problem.in_channels * lines * ((vectors + 1) * lanes + halo.column.reach)
     return {
-        "multiply": panels * tiles * terms * step,
+        "multiply": panels * terms * steps,
         "tiles": panels * tiles * (TILE_START_CYCLES + sums),
         "pack": problem.in_channels
         * planes
@@ -104,20 +108,13 @@ def _block(problem: Problem, knobs: DirectConvolutionKnobs, machine: Machine) ->
         "input traffic": _again(
             machine, panels * tiles * input_bytes, 4 * problem.in_channels * halo.channel
         ),
-        "filter traffic": _again(machine, panels * tiles * 4 * panel * terms, 4 * panel * terms),
+        "filter traffic": (FOLLOWED if knobs.packed else 1.0)
+        * _again(machine, panels * tiles * 4 * panel * terms, 4 * panel * terms),
         "results": panel
         * panels
         * rows
         * (ceil_div(halo.columns, lanes) * RESULT_CYCLES + ROW_CYCLES),
     }
-
-
-def _tiles(height: int, halo: Halo, pixels: int) -> float:
-    """Return the register tiles of an average block; the last has fewer rows."""
-    whole, rest = divmod(height, halo.rows)
-    count = whole * halo.tiles(halo.rows, pixels)
-    count += halo.tiles(rest, pixels) if rest else 0
-    return count / (whole + (rest > 0))
 
 
 def _step(panel: int, vectors: int, terms: int, taps: int, machine: Machine) -> float:

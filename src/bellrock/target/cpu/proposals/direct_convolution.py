@@ -58,6 +58,7 @@ def propose_direct_convolution(
                 knobs = DirectConvolutionKnobs(
                     channels=channels, vectors=vectors, lanes=own.lanes, rows=rows,
                     columns=columns, channel_block=channel_block, parallel=own.parallel,
+                    packed=problem.packs(channels, facts),
                 )  # fmt: skip
                 if problem.buffer_bytes(knobs, problem.halo(knobs)) <= limit:
                     yield knobs

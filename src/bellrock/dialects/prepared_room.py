@@ -1,0 +1,127 @@
+"""The memory that copies of weights may take beside them, and how an op is given such a copy.
+
+Flows in: a function, before kernels are outlined. Flows out: `Room`, from which packed or
+transformed weights are paid, by stages one after the other; `add_unused_input`, by which an op
+carries its copy to its lowering.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from torch_mlir import ir
+from torch_mlir.dialects import linalg
+
+from bellrock.dialects.fold_movement import maps_of
+from bellrock.dialects.grouping import VIEWS, init_index
+from bellrock.dialects.plan_memory import element_bytes
+from bellrock.dialects.preparation import fixed_arguments
+
+SHARE_PERCENT = 8
+"""Of a function's memory that copies may take beside it."""
+SMALL_BYTES = 4 << 20
+"""Memory that copies may take in any case."""
+TAKEN = "bellrock.prepared_bytes"
+"""Attribute of a function: what copies take already."""
+_COMPUTING = {"linalg.generic", "tensor.insert_slice"}
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What is left for copies of one function's weights."""
+
+    function: ir.Operation
+    total_bytes: int
+
+    @classmethod
+    def of(cls, function: ir.Operation) -> Room:
+        """Return the room of a function; stages that took of it before have left less."""
+        return cls(function, max(SMALL_BYTES, peak_bytes(function) * SHARE_PERCENT // 100))
+
+    @property
+    def taken_bytes(self) -> int:
+        """What copies take already."""
+        attributes = self.function.attributes
+        return ir.IntegerAttr(attributes[TAKEN]).value if TAKEN in attributes else 0
+
+    def take(self, size_bytes: int) -> bool:
+        """Take room for a copy; False, and nothing taken, where too little is left."""
+        wanted = self.taken_bytes + size_bytes
+        if wanted > self.total_bytes:
+            return False
+        i64 = ir.IntegerType.get_signless(64, self.function.context)
+        self.function.attributes[TAKEN] = ir.IntegerAttr.get(i64, wanted)
+        return True
+
+
+def tensor_bytes(value: ir.Value) -> int:
+    """Return the size of a tensor; 0 of what is none."""
+    kind = value.type
+    if not isinstance(kind, ir.RankedTensorType) or not kind.has_static_shape:
+        return 0
+    return math.prod(kind.shape) * element_bytes(kind.element_type)
+
+
+def peak_bytes(function: ir.Operation) -> int:
+    """Return what a function needs at least: its arguments, and around its largest op."""
+    block = function.regions[0].blocks[0]
+    ops = [o.operation for o in block.operations]
+    made = [sum(tensor_bytes(v) for v in o.results) for o in ops if o.name in _COMPUTING]
+    return sum(tensor_bytes(a) for a in block.arguments) + max(made, default=0)
+
+
+def is_fixed(value: ir.Value, function: ir.Operation) -> bool:
+    """Whether a value is a fixed argument of a function, or a view of one."""
+    while not isinstance(value.owner, ir.Block):
+        if value.owner.operation.name not in VIEWS:
+            return False
+        value = value.owner.operation.operands[0]
+    arguments = function.regions[0].blocks[0].arguments
+    return any(value == arguments[i] for i in fixed_arguments(function))
+
+
+def add_unused_input(op: ir.Operation, value: ir.Value) -> None:
+    """Put an equal op with one more input, which its body does not use, in the place of `op`."""
+    count = init_index(op)
+    loops = maps_of(op)[0].n_dims
+    rank = ir.RankedTensorType(value.type).rank
+    zero = [ir.AffineExpr.get_constant(0)] * rank
+    maps = maps_of(op)
+    maps = [*maps[:count], ir.AffineMap.get(loops, 0, zero), *maps[count:]]
+    operands = list(op.operands)
+    inputs, inits = [*operands[:count], value], operands[count:]
+    made = linalg.GenericOp(
+        [r.type for r in op.results], inputs, inits,
+        ir.ArrayAttr.get([ir.AffineMapAttr.get(m) for m in maps]), op.attributes["iterator_types"],
+    )  # fmt: skip
+    old = op.regions[0].blocks[0]
+    types = [v.type.element_type for v in (*inputs, *inits)]
+    body = made.regions[0].blocks.append(*types)
+    arguments = [*body.arguments[:count], *body.arguments[count + 1 :]]
+    known = dict(zip(old.arguments, arguments, strict=True))
+    with ir.InsertionPoint(body):
+        for inner in old.operations:
+            clone = inner.operation.clone()
+            for i, operand in enumerate(inner.operation.operands):
+                clone.operands[i] = known.get(operand, operand)
+            known.update(zip(inner.operation.results, clone.results, strict=True))
+    given = ("indexing_maps", "iterator_types", "operandSegmentSizes")
+    for name in op.attributes:
+        if name not in given:
+            made.operation.attributes[name] = op.attributes[name]
+    for before, after in zip(op.results, made.results, strict=True):
+        before.replace_all_uses_with(after)
+    op.erase()
+
+
+def unused_input(op: ir.Operation) -> ir.Value | None:
+    """Return what `add_unused_input` added to an op; None where nothing was."""
+    number = init_index(op) - 1
+    if number < 0:
+        return None
+    indices = list(maps_of(op)[number].results)
+    argument = op.regions[0].blocks[0].arguments[number]
+    if not indices or not all(isinstance(e, ir.AffineConstantExpr) for e in indices):
+        return None
+    return None if list(argument.uses) else op.operands[number]
