@@ -6,7 +6,8 @@ the model is called.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import copy
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from bellrock.compiler import Compiled
     from bellrock.ingress.torch_export import TorchProgram
     from bellrock.params.lock import Lock
+    from bellrock.runtime.executable import Executable
     from bellrock.runtime.preparation import Preparer
+    from bellrock.target.base import CodeMutant
 
 
 class CompiledModel:
@@ -88,6 +91,16 @@ class CompiledModel:
     def warnings(self) -> tuple[str, ...]:
         """Return what went wrong in the calls so far and was mended, e.g. by a second attempt."""
         return self._executable.warnings()
+
+    def mutants(self) -> Iterator[CodeMutant[CompiledModel]]:
+        """Yield this model with one mistake in its code each, to check whoever judges it."""
+        for mutant in self._executable.mutants():
+            yield mutant.of(self._with)
+
+    def _with(self, executable: Executable) -> CompiledModel:
+        other = copy.copy(self)
+        other._executable = executable  # noqa: SLF001 (its own)
+        return other
 
     @property
     def preparer(self) -> Preparer | None:

@@ -276,7 +276,7 @@ class _Job:
                     ),
                 ),
                 dtype=subject.dtype, trials=request.trials, seed=request.seed,
-                mutants=request.mutants,
+                mutants=request.mutants, code_mutants=compiled.mutants,
             )  # fmt: skip
         correct = verdict.correct
         if request.tolerance is not None:

@@ -7,9 +7,10 @@ copied on the way in or out.
 
 from __future__ import annotations
 
+import copy
 import functools
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from bellrock.payload import DType, TensorSpec
 from bellrock.runtime.memory import RESULTS, fresh_block
 from bellrock.runtime.preparation import Preparer
 from bellrock.target import TARGETS
-from bellrock.target.base import Artifact, Loaded
+from bellrock.target.base import Artifact, CodeMutant, Loaded
 
 if TYPE_CHECKING:
     from bellrock.compiler import Compiled
@@ -52,11 +53,13 @@ class Executable:
             CompileError: it cannot be linked here.
         """
         self.arguments, self.results = arguments, results
-        self._loaded: Loaded = TARGETS.get(target).load(artifact)
-        self._workspace_bytes = artifact.workspace_bytes
-        self.preparer = (
-            None if artifact.preparation is None else Preparer(self._loaded, artifact.preparation)
-        )
+        self._artifact = artifact
+        self._use(TARGETS.get(target).load(artifact))
+
+    def _use(self, loaded: Loaded) -> None:
+        self._loaded = loaded
+        about = self._artifact.preparation
+        self.preparer = None if about is None else Preparer(loaded, about)
         """Keeps what is computed once per set of weights; None where nothing is."""
         self._local = threading.local()
 
@@ -76,6 +79,16 @@ class Executable:
     def warnings(self) -> tuple[str, ...]:
         """Return what went wrong in the calls so far and was mended."""
         return self._loaded.warnings()
+
+    def mutants(self) -> Iterator[CodeMutant[Executable]]:
+        """Yield this program with one mistake in its code each (see `Loaded.mutants`)."""
+        for mutant in self._loaded.mutants():
+            yield mutant.of(self._with)
+
+    def _with(self, loaded: Loaded) -> Executable:
+        other = copy.copy(self)
+        other._use(loaded)  # noqa: SLF001 (its own)
+        return other
 
     def __call__(
         self, arguments: Sequence[Any], out: Sequence[Any] | None = None
@@ -143,7 +156,7 @@ class Executable:
     def _workspace(self) -> int:
         """Return the address of this thread's workspace, aligned."""
         if not hasattr(self._local, "buffer"):
-            self._local.buffer = fresh_block(self._workspace_bytes)
+            self._local.buffer = fresh_block(self._artifact.workspace_bytes)
         return int(self._local.buffer.ctypes.data)
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import abc
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from bellrock.errors import CompileError, UnknownNameError, UsageError
 
@@ -149,6 +149,31 @@ class Artifact:
     """Sizes of the results."""
 
 
+_Program = TypeVar("_Program", covariant=True)
+_Other = TypeVar("_Other")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CodeMutant(Generic[_Program]):
+    """A program with one mistake in its code, made on purpose to check that it is found."""
+
+    name: str
+    """Kind of the mistake."""
+    program: _Program | None
+    """None where the code cannot have such a mistake."""
+    reason: str = ""
+    """Why it cannot."""
+
+    def of(self, wrap: Callable[[_Program], _Other]) -> CodeMutant[_Other]:
+        """Return the same of what is made of the program.
+
+        Args:
+            wrap: makes it.
+        """
+        program = None if self.program is None else wrap(self.program)
+        return CodeMutant(name=self.name, program=program, reason=self.reason)
+
+
 class Loaded(abc.ABC):
     """A program in memory.
 
@@ -176,6 +201,10 @@ class Loaded(abc.ABC):
     def warnings(self) -> tuple[str, ...]:
         """Return what went wrong so far and was mended, for the user to know: a line each."""
         return ()
+
+    def mutants(self) -> Iterator[CodeMutant[Loaded]]:
+        """Yield this program with one mistake in its code each, where the target can make them."""
+        return iter(())
 
     @abc.abstractmethod
     def call(self, addresses: Sequence[int]) -> None:

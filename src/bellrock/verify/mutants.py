@@ -1,6 +1,7 @@
 """Mutants: wrong answers made on purpose, to check the checker.
 
-Flows in: an expectation, and the right answer to other inputs. Flows out: for each kind of
+Flows in: an expectation, the right answer to other inputs, and programs with a mistake in their
+code, where the target makes some. Flows out: for each kind of
 mistake, whether the comparison told it from the right answer; if it did not, whether the
 problem cannot (the two are as near as rounding brings them) or the checker failed.
 """
@@ -15,13 +16,16 @@ from dataclasses import dataclass
 import torch
 from torch.utils import _pytree as pytree
 
+from bellrock.errors import BellrockError
+from bellrock.target.base import CodeMutant
 from bellrock.verify import quantiles
 from bellrock.verify.compare import Comparison
 from bellrock.verify.meddling import DropMode, NarrowMode, dropped_candidates
 from bellrock.verify.oracle import Expectation, Oracle
+from bellrock.verify.program import Program, Violation
 from bellrock.verify.reference import WideMode
 from bellrock.verify.spoiling import ARRANGED, SIMPLE, Outputs, Spoil
-from bellrock.verify.verdict import MutantResult
+from bellrock.verify.verdict import Candidate, MutantResult, Subject
 
 ONE_STEP = 8.0
 """Errors of one step in precision: a mutant nearer to the right answer than this many times
@@ -51,6 +55,9 @@ class MutationCheck:
     eager: Outputs | None
     """What PyTorch answers in the tested dtype."""
     seed: int
+    subject: Subject
+    spoilt: tuple[CodeMutant[Candidate], ...]
+    """The candidate with mistakes in its code."""
 
     def run(self) -> tuple[MutantResult, ...]:
         """Make and judge every kind."""
@@ -61,6 +68,7 @@ class MutationCheck:
         found.append(judge.whole("dropped-epilogue", last))
         found.append(judge.whole("dropped-op", middle))
         found.append(judge.whole("swapped-inputs", self._swapped()))
+        found.extend(self._code_mutant(judge, mutant) for mutant in self.spoilt)
         return tuple(found)
 
     def retry(self, results: tuple[MutantResult, ...]) -> tuple[MutantResult, ...]:
@@ -69,6 +77,22 @@ class MutationCheck:
             return results
         again = {result.name: result for result in self.run()}
         return tuple(again[r.name] if r.accepted else r for r in results)
+
+    def _code_mutant(self, judge: _Judge, mutant: CodeMutant[Candidate]) -> MutantResult:
+        """Run a program with a mistake; one that does not get through is found out, too."""
+        if mutant.program is None:
+            return _impossible(mutant.name, mutant.reason)
+        expectation = self.expectation
+        try:
+            outputs = Program(candidate=mutant.program, subject=self.subject).run_into_buffers(
+                expectation.inputs, written=expectation.written, seed=expectation.seed
+            )
+        except (BellrockError, Violation) as error:
+            return MutantResult(
+                name=mutant.name, rejected=True, value=math.inf, eager_ratio=math.inf, able=True,
+                reason=f"it does not get through: {error}",
+            )  # fmt: skip
+        return judge.whole(mutant.name, outputs)
 
     def _run(self, mode: WideMode, inputs: tuple[object, ...]) -> Outputs:
         result = self.oracle.reference.run_with(mode, inputs, self.expectation.seed)

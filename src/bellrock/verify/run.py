@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import torch
 
 from bellrock.errors import VerifyError
 from bellrock.payload import DType
+from bellrock.target.base import CodeMutant
 from bellrock.verify.compare import DEFAULT_FACTOR, NOTHING, Comparison
 from bellrock.verify.distributions import OWN, VARIANTS, vary
 from bellrock.verify.mutants import MutationCheck, simple_mutants
@@ -30,6 +32,7 @@ CONTRACT = "contract of a call"
 def verify(
     candidate: Candidate, subject: Subject, *, dtype: DType, trials: int = 3, seed: int = 0,
     budget_factor: float = DEFAULT_FACTOR, mutants: bool = False,
+    code_mutants: Callable[[], Iterable[CodeMutant[Candidate]]] = tuple,
 ) -> Verdict:  # fmt: skip
     """Judge a compiled program by PyTorch in higher precision.
 
@@ -43,6 +46,7 @@ def verify(
         seed: of everything random; equal seeds give equal verdicts.
         budget_factor: how many times noisier than the noise a right answer may be.
         mutants: whether to check the checker with wrong answers made on purpose.
+        code_mutants: makes the candidate with mistakes in its code, if that is to be checked.
 
     Returns:
         The verdict. The model's buffers are as before.
@@ -55,7 +59,7 @@ def verify(
     try:
         examination = Examination(
             candidate=candidate, subject=subject, dtype=dtype, trials=max(1, trials), seed=seed,
-            factor=budget_factor, with_mutants=mutants,
+            factor=budget_factor, with_mutants=mutants, code_mutants=code_mutants,
         )  # fmt: skip
         examination.run()
         return examination.verdict(time.monotonic() - started)
@@ -75,6 +79,7 @@ class Examination:
     seed: int
     factor: float
     with_mutants: bool
+    code_mutants: Callable[[], Iterable[CodeMutant[Candidate]]]
     worst: Comparison | None = None
     distributions: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -200,10 +205,11 @@ class Examination:
         eager: list[torch.Tensor] | None,
     ) -> None:  # fmt: skip
         """Check the checker, as often as there are trials on the problem's own inputs."""
+        spoilt = tuple(self.code_mutants())
         for trial in range(2, self.trials + 1):
             check = MutationCheck(
                 oracle=oracle, expectation=expectation, other=other, factor=self.factor,
-                eager=eager, seed=self.seed,
+                eager=eager, seed=self.seed, subject=self.subject, spoilt=spoilt,
             )  # fmt: skip
             self.results = check.retry(self.results) if self.results else check.run()
             if not any(result.accepted for result in self.results):

@@ -7,15 +7,16 @@ the host code says what to launch, results come back. What was prepared stays on
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from bellrock.errors import DeviceError
-from bellrock.target.base import Artifact, Loaded
-from bellrock.target.xegpu.container import unpack
+from bellrock.target.base import Artifact, CodeMutant, Loaded
+from bellrock.target.xegpu.container import DeviceModule, unpack
 from bellrock.target.xegpu.host import HostCode
 from bellrock.target.xegpu.loaders.base import Command, Copy, DeviceLostError, Program
-from bellrock.target.xegpu.loaders.choosing import SharedDevice, shared_device
+from bellrock.target.xegpu.loaders.choosing import VARIABLE, SharedDevice, shared_device
 from bellrock.target.xegpu.memory import Block, Frame
 
 KEPT_PREPARATIONS = 2
@@ -69,6 +70,32 @@ class XegpuLoaded(Loaded):
     def warnings(self) -> tuple[str, ...]:
         """Return which requests were made a second time, and why."""
         return tuple(self._warnings)
+
+    def mutants(self) -> Iterator[CodeMutant[Loaded]]:
+        """Yield the program with mistakes in device code: only an interpreter finds them all."""
+        from bellrock.target.xegpu.mutants import mutants_of
+
+        if not self._shared.device.interprets:
+            yield CodeMutant(
+                name="device-code",
+                program=None,
+                reason=f"mistakes in device code are made for the interpreter: {VARIABLE}=simt",
+            )
+            return
+        for mutant in mutants_of(self._modules):
+            program = self._with(mutant.modules) if mutant.modules else None
+            yield CodeMutant(name=mutant.name, program=program, reason=mutant.reason)
+
+    def _with(self, modules: Sequence[DeviceModule]) -> XegpuLoaded:
+        """Return the same program with other device modules."""
+        left = list(modules)
+        objects = []
+        for code in self._artifact.objects:
+            whole = unpack(code)
+            count = len(whole.modules)
+            objects.append(replace(whole, modules=tuple(left[:count])).pack())
+            del left[:count]
+        return XegpuLoaded(replace(self._artifact, objects=tuple(objects)), self._shared)
 
     def call(self, addresses: Sequence[int]) -> None:
         """Run once on host addresses: arguments, prepared values, results, workspace."""

@@ -81,6 +81,8 @@ class Device(abc.ABC):
     exact_sizes: bool = False
     """Whether it tells accesses beyond an allocation's end: memory is then not rounded up, nor
     used again."""
+    interprets: bool = False
+    """Whether it runs the LLVM form of modules, and finds faults that hardware would not."""
     generation: int = 0
     """Goes up when the device is lost: addresses of earlier generations mean nothing."""
 

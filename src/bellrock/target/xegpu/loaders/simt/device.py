@@ -44,6 +44,7 @@ class SimtDevice(Device):
     name = "interpreter"
     timing_note = NOTE
     exact_sizes = True
+    interprets = True
 
     def __init__(self) -> None:
         """Start without memory."""
