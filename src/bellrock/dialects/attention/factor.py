@@ -21,11 +21,19 @@ class Factor:
 
     value: ir.Value
     """In the body of the product."""
+    inner: ir.Value | None = None
+    """In the body of an op before it: what the product's body has for an element."""
 
     @classmethod
     def of(cls, multiplied: ir.Value) -> Factor:
         """Read what a product multiplies."""
         return cls(before_widening(multiplied))
+
+    def after(self, value: ir.Value) -> Factor:
+        """Return the factor of elements that a value in another body is."""
+        plain = owner_of(self.value) is None
+        # A product that takes elements as they are takes what they are rounded to.
+        return Factor(before_widening(value)) if plain else Factor(self.value, value)
 
     @property
     def element(self) -> ir.Type:
@@ -45,6 +53,8 @@ class Factor:
     def emit(self, loaded: ir.Value, *, pairs: bool) -> ir.Value:
         """Return the factor of a vector of elements, in f32; as bf16 where it is for pairs."""
         (lanes,) = ir.VectorType(loaded.type).shape
+        if self.inner is not None:
+            loaded = _evaluated(self.inner, loaded, lanes)
         value = _evaluated(self.value, loaded, lanes)
         if pairs or isinstance(self.element, ir.F32Type):
             return value

@@ -47,7 +47,7 @@ def _lower_all(root: ir.Operation) -> None:
 
 
 def _emit(kernel: AttentionKernel, choice: Choice, arguments: list[ir.Value]) -> None:
-    Blocks(kernel, choice, arguments).emit()
+    Blocks(kernel.at_positions(arguments), choice, arguments).emit()
 
 
 OPS = (LowerFlashAttentionOp,)

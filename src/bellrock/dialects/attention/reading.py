@@ -6,6 +6,8 @@ dimension of the scores; or None where the function has anything that the loweri
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch_mlir import ir
@@ -14,6 +16,7 @@ from bellrock.dialects.attention.chosen import attention_at, is_positions
 from bellrock.dialects.attention.factor import Factor
 from bellrock.dialects.convolution.operands import Operand, operand_of, owner_of, source_of
 from bellrock.payload.motifs.attention import Attention
+from bellrock.payload.motifs.bodies import yielded
 from bellrock.payload.motifs.structured import REDUCTION, Structured
 
 
@@ -58,6 +61,20 @@ class AttentionKernel:
     stages: tuple[ScoreStage, ...]
     empty_is_zero: bool
 
+    def at_positions(self, arguments: Sequence[ir.Value]) -> AttentionKernel:
+        """Return the kernel with operands that start where arguments say."""
+        stages = tuple(
+            dataclasses.replace(s, inputs=tuple(
+                i.at_positions(arguments) if isinstance(i, Operand) else i for i in s.inputs
+            ))
+            for s in self.stages
+        )  # fmt: skip
+        return dataclasses.replace(
+            self, stages=stages, queries=self.queries.at_positions(arguments),
+            keys=self.keys.at_positions(arguments), values=self.values.at_positions(arguments),
+            result=self.result.at_positions(arguments),
+        )  # fmt: skip
+
     @property
     def depth(self) -> int:
         """Number of the depth among an operand's loops."""
@@ -94,7 +111,7 @@ def read_kernel(function: ir.Operation, anchor: ir.Operation) -> AttentionKernel
         keys=sides[1],
         values=sides[2],
         result=sides[3],
-        query_factor=Factor.of(found.score_factors[found.queries]),
+        query_factor=_query_factor(found),
         key_factor=Factor.of(found.score_factors[1 - found.queries]),
         value_factor=Factor.of(found.value_factor),
         narrow_weights=found.weights is not None and found.weights.dtypes[-1] == "bf16",
@@ -132,13 +149,29 @@ def _sides(found: Attention) -> tuple[Operand, Operand, Operand, Operand] | None
     score_loops = _numbered(len(scores.loops), dimensions, rank)
     output_loops = _numbered(len(output.loops), list(found.output_loops), rank + 1)
     operands = (
-        _operand(scores, found.queries, score_loops),
+        _queries(found, score_loops),
         _operand(scores, 1 - found.queries, score_loops),
         _operand(output, found.values, output_loops),
         _result(found, output_loops),
     )
     a, b, c, d = operands
     return None if a is None or b is None or c is None or d is None else (a, b, c, d)
+
+
+def _queries(found: Attention, loops: list[int]) -> Operand | None:
+    """Return where the queries lie, or what they are made of."""
+    scores, scaled = found.scores, found.scaled
+    if scaled is None:
+        return _operand(scores, found.queries, loops)
+    read = [e.loop for e in scores.accesses[found.queries]]
+    roles = [loops[loop] for loop in read if loop is not None]
+    return _operand(scaled, 0, roles) if len(roles) == len(read) else None
+
+
+def _query_factor(found: Attention) -> Factor:
+    """Return what is made of the queries' elements: before the product, or in its body."""
+    factor = Factor.of(found.score_factors[found.queries])
+    return factor if found.scaled is None else factor.after(yielded(found.scaled))
 
 
 def _result(found: Attention, loops: list[int]) -> Operand | None:
@@ -162,7 +195,7 @@ def _numbered(count: int, dimensions: list[int | None], other: int) -> list[int]
 def _operand(
     op: Structured, number: int, loops: list[int], value: ir.Value | None = None
 ) -> Operand | None:
-    source = source_of(op.values[number] if value is None else value)
+    source = source_of(op.values[number] if value is None else value, positions=True)
     return None if source is None else operand_of(source, op.accesses[number], loops)
 
 
@@ -184,7 +217,7 @@ def _stage(op: Structured, rank: int) -> ScoreStage | None:
         elif owner is not None and owner.name == "linalg.generic":
             inputs.append(None)
         else:
-            source = source_of(value)
+            source = source_of(value, positions=True)
             operand = None if source is None else operand_of(source, access, range(rank))
             if operand is None:
                 return None

@@ -24,6 +24,8 @@ class Source:
     offset: int
     shape: tuple[int, ...]
     strides: tuple[int, ...]
+    positions: tuple[tuple[int, int], ...] = ()
+    """What is added to the offset: number of an argument of type `index`, and its step."""
 
     @property
     def dense(self) -> bool:
@@ -49,9 +51,16 @@ class Operand:
     """A tensor as an op reads or writes it: address = offset + sum of loop * stride."""
 
     argument: int
-    offset: int
+    offset: Index
     strides: Mapping[int, int]
     """By loop; a loop that does not move it has no entry."""
+    positions: tuple[tuple[int, int], ...] = ()
+    """What is added to the offset: see `Source`."""
+
+    def at_positions(self, arguments: Sequence[ir.Value]) -> Operand:
+        """Emit the offset, with what arguments add to it."""
+        moved = [code.scaled(arguments[number], step) for number, step in self.positions]
+        return Operand(self.argument, code.add(self.offset, *moved), self.strides)
 
     def stride(self, loop: int | None) -> int:
         """Return the step in elements along a loop."""
@@ -74,8 +83,13 @@ def owner_of(value: ir.Value) -> ir.Operation | None:
     return None if isinstance(owner, ir.Block) else owner.operation
 
 
-def source_of(value: ir.Value) -> Source | None:
-    """Return where a tensor lies, if it is (a static view of) an argument."""
+def source_of(value: ir.Value, *, positions: bool = False) -> Source | None:
+    """Return where a tensor lies, if it is (a view of) an argument.
+
+    Args:
+        value: the tensor.
+        positions: whether slices may start where arguments say, and not at known places only.
+    """
     kind = value.type
     if not isinstance(kind, ir.RankedTensorType) or not kind.has_static_shape:
         return None
@@ -84,11 +98,12 @@ def source_of(value: ir.Value) -> Source | None:
     if owner is None:
         return Source(ir.BlockArgument(value).arg_number, 0, shape, row_major(shape))
     if owner.name in ("tensor.expand_shape", "tensor.collapse_shape", "tensor.cast"):
-        inner = source_of(owner.operands[0])
+        inner = source_of(owner.operands[0], positions=positions)
         return None if inner is None else _reshaped(inner, shape)
     if owner.name == "tensor.extract_slice":
-        inner = source_of(owner.operands[0])
-        return None if inner is None else _sliced(inner, owner, shape)
+        inner = source_of(owner.operands[0], positions=positions)
+        known = len(owner.operands) == 1
+        return _sliced(inner, owner, shape) if inner is not None and (positions or known) else None
     return None
 
 
@@ -118,8 +133,10 @@ def _reshaped(inner: Source, shape: tuple[int, ...]) -> Source | None:
         strides.append(step)
         left //= size
         step *= size
-    fits = left == 1 and not runs
-    return Source(inner.argument, inner.offset, shape, tuple(reversed(strides))) if fits else None
+    if left != 1 or runs:
+        return None
+    steps = tuple(reversed(strides))
+    return Source(inner.argument, inner.offset, shape, steps, inner.positions)
 
 
 def _sliced(inner: Source, op: ir.Operation, shape: tuple[int, ...]) -> Source | None:
@@ -128,11 +145,18 @@ def _sliced(inner: Source, op: ir.Operation, shape: tuple[int, ...]) -> Source |
         for n in ("static_offsets", "static_sizes", "static_strides")
     )
     kept = _kept(sizes, shape)
-    if len(op.operands) != 1 or kept is None:
+    unknown = [d for d, o in enumerate(offsets) if o == ir.ShapedType.get_dynamic_size()]
+    given = list(op.operands)[1:]
+    if kept is None or len(given) != len(unknown) or any(owner_of(v) is not None for v in given):
         return None
-    offset = inner.offset + sum(o * s for o, s in zip(offsets, inner.strides, strict=True))
+    offset = inner.offset + sum(
+        o * s for d, (o, s) in enumerate(zip(offsets, inner.strides, strict=True))
+        if d not in unknown
+    )  # fmt: skip
+    positions = [(ir.BlockArgument(v).arg_number, inner.strides[d])
+                 for d, v in zip(unknown, given, strict=True)]  # fmt: skip
     strides = tuple(steps[d] * inner.strides[d] for d in kept)
-    return Source(inner.argument, offset, shape, strides)
+    return Source(inner.argument, offset, shape, strides, (*inner.positions, *positions))
 
 
 def image_of(value: ir.Value) -> Image | None:
@@ -265,7 +289,7 @@ def operand_of(
         for number, factor in expr.terms:
             loop = number if loops is None else loops[number]
             strides[loop] = strides.get(loop, 0) + factor * step
-    return Operand(source.argument, offset, strides)
+    return Operand(source.argument, offset, strides, source.positions)
 
 
 def address(operand: Operand, position: Mapping[int, Index]) -> Index:

@@ -22,6 +22,8 @@ from bellrock.payload.motifs.structured import REDUCTION, Structured
 class Attention:
     """The ops of one attention. Dimensions are those of the tensor of scores."""
 
+    scaled: Structured | None
+    """What makes the queries of one tensor and constants, if nobody else reads them."""
     scores: Structured
     """Contraction of queries and keys."""
     stages: tuple[Structured, ...]
@@ -55,7 +57,7 @@ class Attention:
     @property
     def ops(self) -> tuple[ir.Operation, ...]:
         """All ops, in order of their data."""
-        parts = (self.scores, *self.stages, self.maximum, self.exponential, self.total,
+        parts = (self.scaled, self.scores, *self.stages, self.maximum, self.exponential, self.total,
                  self.weights, self.output, self.narrowed)  # fmt: skip
         return tuple(p.op for p in parts if p is not None)
 
@@ -121,8 +123,9 @@ def read_attention(output: Structured) -> Attention | None:
     if not free or factors is None:
         return None
     found = Attention(
-        scores=scores, stages=stages, maximum=maximum, exponential=exponential, total=total,
-        weights=end.weights, output=output, narrowed=_narrowed(output), queries=queries,
+        scaled=_scaled(scores, queries), scores=scores, stages=stages, maximum=maximum,
+        exponential=exponential, total=total, weights=end.weights, output=output,
+        narrowed=_narrowed(output), queries=queries,
         values=end.values, query=max(free, key=lambda d: exponential.loops[d]), key=key,
         score_factors=factors, value_factor=end.factor, output_loops=loops,
         empty_is_zero=end.empty_is_zero,
@@ -191,6 +194,17 @@ def _division(op: Structured) -> tuple[int, int, bool] | None:
     divisor, guarded = bodies.guarded(quotient.operands[1], 0.0, 1.0)
     p, total = bodies.argument(op, quotient.operands[0]), bodies.argument(op, divisor)
     return None if p is None or total is None else (p, total, guarded)
+
+
+def _scaled(scores: Structured, queries: int) -> Structured | None:
+    """Return the op that makes the queries, if it is arithmetic on one tensor."""
+    op = bodies.made_by(scores.values[queries])
+    if op is None or op.input_count != 1 or op.output_count != 1 or REDUCTION in op.iterators:
+        return None
+    alone = len(list(scores.values[queries].uses)) == 1 and op.op.block == scores.op.block
+    simple = bodies.is_arithmetic(op) and bodies.made_of(bodies.yielded(op)) == {0}
+    single = bodies.single_loops(op.accesses[0]) is not None and bodies.is_identity(op, 1)
+    return op if alone and simple and single else None
 
 
 def _narrowed(output: Structured) -> Structured | None:

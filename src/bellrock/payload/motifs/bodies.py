@@ -98,21 +98,21 @@ def product_factors(op: Structured) -> tuple[ir.Value, ir.Value] | None:
         times = maker(total.operands[i], "arith.mulf")
         if times is None or total.operands[1 - i] != body.arguments[2]:
             continue
-        made_of = [_arguments(v) for v in times.operands]
+        inputs = [made_of(v) for v in times.operands]
         single = isinstance(times.results[0].type, ir.F32Type)
-        if single and made_of in ([{0}, {1}], [{1}, {0}]):
-            first = made_of.index({0})
+        if single and inputs in ([{0}, {1}], [{1}, {0}]):
+            first = inputs.index({0})
             return times.operands[first], times.operands[1 - first]
     return None
 
 
-def _arguments(value: ir.Value) -> set[int]:
+def made_of(value: ir.Value) -> set[int]:
     """Return the numbers of the arguments that a value in a body is made of; -1: an index."""
     if isinstance(value.owner, ir.Block):
         return {ir.BlockArgument(value).arg_number}
     if value.owner.operation.name == "linalg.index":
         return {-1}
-    return set().union(*(_arguments(v) for v in value.owner.operation.operands))
+    return set().union(*(made_of(v) for v in value.owner.operation.operands))
 
 
 def is_filled(op: Structured, number: float) -> bool:
