@@ -19,7 +19,7 @@ from bellrock.payload import Payload, Role
 from bellrock.pipeline.environment import Environment, Snapshots
 from bellrock.pipeline.load import load_pipeline
 from bellrock.pipeline.show import canonical_text
-from bellrock.pipeline.stage import Pipeline, SelectStage
+from bellrock.pipeline.stage import Pipeline, SelectStage, Stage
 from bellrock.schedule import schedule_names
 from bellrock.target import TARGETS
 from bellrock.target.base import Artifact, KernelInfo, Preparation, Target
@@ -41,6 +41,12 @@ class _Choices:
     def add(self, selection: Selection) -> None:
         self.rows.extend(selection.rows)
         self.warnings.extend(selection.warnings)
+
+    def revise(self, module: ir.Module, target: Target) -> None:
+        """Take over what stages after selection had to change: the rows say what is done."""
+        from bellrock.params.select import revised_rows
+
+        self.rows = revised_rows(module, self.rows, target)
 
 
 def pipeline_for(
@@ -115,11 +121,15 @@ def _environment(
             )
         )
 
+    def compile_kernels(module: ir.Module, stages: tuple[Stage, ...]) -> None:
+        choices.revise(module, target)
+        kernels.run(module, stages)
+
     return Environment(
         features=target.facts().features,
         schedule=schedules_of(target),
         select=select,
-        kernels=kernels.run,
+        kernels=compile_kernels,
         snapshots=kernels.snapshots,
         target=target.name,
         lock=lock.text() if lock is not None else None,

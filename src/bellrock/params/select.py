@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from bellrock.errors import LockError, SelectionError, UnknownNameError
-from bellrock.params.choice import Choice, write_choice
+from bellrock.params.choice import Choice, from_attribute, write_choice
 from bellrock.params.database import Database
 from bellrock.params.knobs import Knobs
 from bellrock.params.lock import Lock, LockRow
@@ -116,6 +116,37 @@ def select_all(
     rows = tuple(row for _, row in chosen.values())
     warnings = lock.unused(rows) if lock is not None and "lock" in by else ()
     return Selection(rows=rows, warnings=warnings, anchors=anchors, unclaimed=counts)
+
+
+def revised_rows(
+    module: ir.Module | ir.Operation, rows: Sequence[LockRow], target: Target
+) -> list[LockRow]:
+    """Return rows with what stages changed after selection in the place of what was chosen.
+
+    Args:
+        module: whose functions say what was changed; they forget it.
+        rows: of the selection.
+        target: whose knobs the choices are.
+    """
+    from bellrock.dialects.revised_choices import take_revised
+
+    changed: dict[str, ir.DictAttr] = {}
+    for function in module.operation.regions[0].blocks[0].operations:
+        changed |= take_revised(function.operation)
+    classes = {knobs.name: knobs for knobs in target.all_knobs()}
+    found: list[LockRow] = []
+    for row in rows:
+        if row.motif not in changed:
+            found.append(row)
+            continue
+        choice = from_attribute(changed[row.motif], classes)
+        found.append(
+            replace(
+                row, knobs=choice.knobs.name, parameters=choice.knobs.to_mapping(),
+                predicted_seconds=None, measured_seconds=None,
+            )
+        )  # fmt: skip
+    return found
 
 
 def anchors_of(

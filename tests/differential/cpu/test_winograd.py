@@ -10,6 +10,7 @@ from unittest import mock
 import pytest
 
 import bellrock
+from bellrock.dialects import prepared_room
 from bellrock.payload.motifs.base import Motif
 from bellrock.runtime.threads import share_openmp
 from bellrock.target.cpu import params
@@ -168,3 +169,26 @@ def test_zeros_between_elements_are_left_out_instead() -> None:
         compiled = bellrock.compile(model, (torch.randn(1, 64, 28, 28),), jobs=1)
     (row,) = (r for r in compiled.compiled.lock().rows if r.knobs != "blocks")
     assert row.knobs == "direct-convolution"
+
+
+def test_a_row_says_what_was_done_where_there_is_no_room() -> None:
+    """Without memory for the transformed filter it is the direct way, in the lock too."""
+    model, x = nn.Conv2d(16, 16, 3, padding=1).eval(), torch.randn(2, 16, 15, 14)
+    with (
+        torch.no_grad(),
+        chosen(SMALL),
+        mock.patch.object(prepared_room, "SMALL_BYTES", 0),
+        mock.patch.object(prepared_room, "SHARE_PERCENT", 0),
+    ):
+        compiled = bellrock.compile(model, (x,), use_cache=False, jobs=1)
+        assert torch.allclose(compiled(x), model(x), atol=1e-5)
+    (row,) = (r for r in compiled.compiled.lock().rows if r.motif.startswith("convolution"))
+    assert row.knobs == "direct-convolution"
+    assert row.parameters["rows"] == 2 * SMALL["rows"]
+    assert compiled.compiled.artifact.preparation is None
+    with torch.no_grad(), chosen(SMALL):
+        again = bellrock.compile(
+            model, (x,), use_cache=False, jobs=1, lock=compiled.compiled.lock()
+        )
+        assert torch.equal(again(x), compiled(x))
+    assert not again.compiled.warnings

@@ -26,6 +26,7 @@ from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
 from bellrock.dialects.outlining import CHOICE
 from bellrock.dialects.plan_memory import element_bytes
 from bellrock.dialects.prepared_room import Room, add_unused_input, is_fixed, tensor_bytes
+from bellrock.dialects.revised_choices import by_signature, revise
 from bellrock.payload.motifs.access import Access, is_projection, loops_in
 from bellrock.payload.motifs.contraction import read_product_sum
 from bellrock.payload.motifs.structured import Structured, read_structured
@@ -49,16 +50,32 @@ def _pack_all(root: ir.Operation) -> None:
     for function in ops_named(root, "func.func"):
         wanted = [op for op in ops_named(function, "linalg.generic") if _is_chosen(op)]
         room = Room.of(function) if wanted else None
-        for op in sorted(wanted, key=lambda each: -tensor_bytes(each.results[0])):
-            structured = read_structured(op)
-            filters = None if structured is None else _read(structured)
-            if filters is None or room is None or not is_fixed(filters.value, function):
+        groups = by_signature(wanted)
+        for ops in sorted(groups, key=lambda each: -tensor_bytes(each[0].results[0])):
+            found = [p for p in (_packing(op, function) for op in ops) if p is not None]
+            size = sum(packing.size_bytes for packing in found)
+            if room is None or len(found) < len(ops) or not room.take(size):
+                revise(function, ops, _in_place(ir.DictAttr(ops[0].attributes[CHOICE])))
                 continue
-            panel = ir.IntegerAttr(ir.DictAttr(op.attributes[CHOICE])["channels"]).value
-            packing = Packing(filters, min(panel, filters.out_channels))
-            if room.take(packing.size_bytes):
+            for op, packing in zip(ops, found, strict=True):
                 with ir.InsertionPoint(op), op.location:
                     add_unused_input(op, packing.emit())
+
+
+def _packing(op: ir.Operation, function: ir.Operation) -> "Packing | None":
+    """Return how the filter of a convolution is packed; None where it cannot be kept."""
+    structured = read_structured(op)
+    filters = None if structured is None else _read(structured)
+    if filters is None or not is_fixed(filters.value, function):
+        return None
+    panel = ir.IntegerAttr(ir.DictAttr(op.attributes[CHOICE])["channels"]).value
+    return Packing(filters, min(panel, filters.out_channels))
+
+
+def _in_place(choice: ir.DictAttr) -> ir.DictAttr:
+    """Return a choice that leaves the filter where it is."""
+    kept = {item.name: item.attr for item in choice}
+    return ir.DictAttr.get(kept | {PACKED: ir.BoolAttr.get(False, choice.context)}, choice.context)
 
 
 def _is_chosen(op: ir.Operation) -> bool:

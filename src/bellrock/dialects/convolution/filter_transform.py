@@ -29,6 +29,7 @@ from bellrock.dialects.convolution.minimal_filtering import TAPS, TWO, MinimalFi
 from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
 from bellrock.dialects.outlining import CHOICE
 from bellrock.dialects.prepared_room import Room, add_unused_input, tensor_bytes
+from bellrock.dialects.revised_choices import by_signature, revise
 from bellrock.payload.motifs.access import Access, is_projection, loops_in
 from bellrock.payload.motifs.contraction import read_product_sum
 from bellrock.payload.motifs.structured import Structured, read_structured
@@ -56,7 +57,7 @@ def _transform_all(root: ir.Operation) -> None:
 
 def _transform_in(function: ir.Operation) -> None:
     """Transform the filters that the budget has room for, those of the most pixels first."""
-    found: list[tuple[ir.Operation, _Filters]] = []
+    found: dict[ir.Operation, _Filters] = {}
     for op in ops_named(function, "linalg.generic"):
         choice = ir.DictAttr(op.attributes[CHOICE]) if CHOICE in op.attributes else None
         if choice is None or ir.StringAttr(choice["knobs"]).value != KNOBS:
@@ -64,17 +65,19 @@ def _transform_in(function: ir.Operation) -> None:
         structured = read_structured(op)
         filters = None if structured is None else _read(structured)
         if filters is not None:
-            found.append((op, filters))
+            found[op] = filters
     room = Room.of(function) if found else None
-    for op, filters in sorted(found, key=lambda each: -tensor_bytes(each[0].results[0])):
-        choice = ir.DictAttr(op.attributes[CHOICE])
-        size = math.prod(filters.shape) * TWO.inputs**2 // TAPS**2 * ELEMENT_BYTES
+    groups = by_signature(list(found))
+    for ops in sorted(groups, key=lambda each: -tensor_bytes(each[0].results[0])):
+        choice = ir.DictAttr(ops[0].attributes[CHOICE])
+        size = sum(found[op].transformed_bytes for op in ops)
         if room is None or not room.take(size):
-            op.attributes[CHOICE] = _direct(choice)
+            revise(function, ops, _direct(choice))
             continue
         panel = ir.IntegerAttr(choice["channels"]).value
-        with ir.InsertionPoint(op), op.location:
-            add_unused_input(op, _transformed(filters, panel, TWO, choice["by"]))
+        for op in ops:
+            with ir.InsertionPoint(op), op.location:
+                add_unused_input(op, _transformed(found[op], panel, TWO, choice["by"]))
 
 
 def _direct(choice: ir.DictAttr) -> ir.DictAttr:
@@ -107,6 +110,11 @@ class _Filters:
     def shape(self) -> tuple[int, ...]:
         """Sizes of the filter."""
         return tuple(ir.RankedTensorType(self.value.type).shape)
+
+    @property
+    def transformed_bytes(self) -> int:
+        """What its transformed form takes."""
+        return math.prod(self.shape) * TWO.inputs**2 // TAPS**2 * ELEMENT_BYTES
 
 
 def _read(op: Structured) -> _Filters | None:
