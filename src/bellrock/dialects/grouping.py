@@ -135,12 +135,13 @@ def _has_kernels(op: ir.Operation) -> bool:
     return found
 
 
-def group_block(block: ir.Block) -> Grouping:
+def group_block(block: ir.Block, *, fewest_rows: int) -> Grouping:
     """Group the ops of a block into kernels.
 
     Args:
         block: its ops are put into an order in which each group can stand where its last op
             is: behind all that makes its inputs, before all that reads its results.
+        fewest_rows: that kernels which share their rows have (see `row_grouping`).
 
     Returns:
         Groups in the order of their last ops.
@@ -158,7 +159,7 @@ def group_block(block: ir.Block) -> Grouping:
             _join_producer(op, group_of, position)
             _join_init(op, group_of, position)
             _join_inserted(op, group_of, position)
-    if _join_rows(group_of, position):
+    if _join_rows(group_of, position, fewest_rows):
         ops = order_units(block, [tuple(g.ops) for g in _unique(group_of)])
         position = {op: i for i, op in enumerate(ops)}
     groups = sorted(_unique(group_of), key=lambda g: position[g.ops[-1]])
@@ -169,13 +170,18 @@ def _unique(group_of: dict[ir.Operation, Group]) -> list[Group]:
     return list({id(g): g for g in group_of.values()}.values())
 
 
-def _join_rows(group_of: dict[ir.Operation, Group], position: dict[ir.Operation, int]) -> bool:
+def _join_rows(
+    group_of: dict[ir.Operation, Group], position: dict[ir.Operation, int], fewest_rows: int
+) -> bool:
     """Join kernels that share rows; returns whether any were joined."""
     before = _unique(group_of)
     tuples = {op: tuple(g.ops) for g in before for op in g.ops}
     if not tuples:
         return False
-    merger = RowMerger(tuples, position, lambda user: _in_block(user, next(iter(tuples))))
+    first = next(iter(tuples))
+    merger = RowMerger(
+        tuples, position, lambda user: _in_block(user, first), fewest_rows=fewest_rows
+    )
     merger.run()
     joined = {id(t): t for t in tuples.values() if len(t) > len(group_of[t[-1]].ops)}
     for ops in joined.values():

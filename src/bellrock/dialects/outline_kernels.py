@@ -27,24 +27,26 @@ class OutlineKernelsOp(Bellrock.Operation, name="outline_kernels"):
     """Outline the kernels of the handle's functions (see the module's docstring)."""
 
     target: ext.Operand[transform.AnyOpType]
+    fewest_rows: ir.IntegerAttr
+    """That a kernel around reductions has, so that every core has work."""
 
     @classmethod
     def attach(cls, context: ir.Context) -> None:
         """Attach the interfaces in one context."""
-        attach_in_place(cls, _outline, context)
+        attach_in_place(cls, _outline, context, options=("fewest_rows",))
 
 
-def _outline(function: ir.Operation) -> None:
+def _outline(function: ir.Operation, *, fewest_rows: int) -> None:
     outliner = Outliner(function.parent.operation)
-    _outline_block(function.regions[0].blocks[0], outliner)
+    _outline_block(function.regions[0].blocks[0], outliner, fewest_rows)
 
 
-def _outline_block(block: ir.Block, outliner: Outliner) -> None:
-    grouping = group_block(block)
+def _outline_block(block: ir.Block, outliner: Outliner, fewest_rows: int) -> None:
+    grouping = group_block(block, fewest_rows=fewest_rows)
     for nested in grouping.control:
         for region in nested.regions:
             for inner in region.blocks:
-                _outline_block(inner, outliner)
+                _outline_block(inner, outliner, fewest_rows)
     for group in grouping.groups:
         outliner.outline(group)
 

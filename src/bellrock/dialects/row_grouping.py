@@ -22,8 +22,6 @@ from bellrock.payload.motif import MotifKind, find_motif
 
 MOST_OPS = 24
 """Ops of one kernel: keeps the time to compile it in bounds."""
-FEWEST_ROWS = 16
-"""A kernel of fewer rows leaves cores without work, unless it is small in any case."""
 SMALL_ITERATIONS = 1 << 16
 
 
@@ -35,6 +33,8 @@ class RowMerger:
         groups: dict[ir.Operation, tuple[ir.Operation, ...]],
         position: dict[ir.Operation, int],
         ancestor: Callable[[ir.Operation], ir.Operation],
+        *,
+        fewest_rows: int,
     ) -> None:
         """Start from the groups of a block.
 
@@ -42,10 +42,12 @@ class RowMerger:
             groups: op -> its group; changed by `run`.
             position: of each op of the block.
             ancestor: the op of the block that is or contains an op.
+            fewest_rows: a kernel of fewer leaves cores without work, unless it is small anyway.
         """
         self._groups = groups
         self._position = position
         self._ancestor = ancestor
+        self._fewest_rows = fewest_rows
         self._row_ops: dict[ir.Operation, bool] = {}
 
     def run(self) -> None:
@@ -103,7 +105,7 @@ class RowMerger:
         if space is None:
             return False
         iterations = max(_iterations(op) for op in merged)
-        if space.rows < FEWEST_ROWS and iterations > SMALL_ITERATIONS:
+        if space.rows < self._fewest_rows and iterations > SMALL_ITERATIONS:
             return False
         if not self._is_convex(merged, inside):
             return False

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 
-def sequence() -> str:
-    """Return the body of the sequence."""
-    return """
-    %functions = transform.structured.match ops{["func.func"]} in %module
+def sequence(fewest_rows: int = 16) -> str:
+    """Return the body of the sequence.
+
+    Args:
+        fewest_rows: that a kernel around reductions has, so that every core has work.
+    """
+    return f"""
+    %functions = transform.structured.match ops{{["func.func"]}} in %module
       : (!transform.any_op) -> !transform.any_op
-    "bellrock.outline_kernels"(%functions) : (!transform.any_op) -> ()
+    "bellrock.outline_kernels"(%functions) {{fewest_rows = {fewest_rows} : i64}}
+      : (!transform.any_op) -> ()
     """

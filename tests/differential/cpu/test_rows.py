@@ -99,6 +99,18 @@ def test_norms_of_images(name: str) -> None:
     assert len(kernels_of(LAYERS[name](), (5, 18, 13, 19))) == 1
 
 
+@pytest.mark.parametrize("name", ["layer norm of one", "group norm of one", "softmax of three"])
+def test_few_long_rows(name: str) -> None:
+    """Kernels of fewer rows than cores are cut otherwise; both ways have to be right."""
+    functions: dict[str, tuple[Tensors, tuple[int, ...]]] = {
+        "layer norm of one": (lambda x: F.layer_norm(x, x.shape[1:]), (1, 7, 101, 103)),
+        "group norm of one": (lambda x: F.group_norm(x, 3), (1, 6, 131, 127)),
+        "softmax of three": (lambda x: torch.softmax(x, 1), (3, 70001)),
+    }
+    function, shape = functions[name]
+    kernels_of(Op(function), shape)
+
+
 def test_statistics_of_channels() -> None:
     assert len(kernels_of(Op(normalised), (3, 37, 11, 13))) == 1
     assert len(kernels_of(Op(lambda x: torch.softmax(x, 2)), (3, 7, 37, 29))) == 1
