@@ -27,6 +27,9 @@ _VECTOR_CODE = re.compile(
     r"|call void @llvm\.mem(?:cpy|move|set)\."
 )
 """In optimised IR. Copies and fills of whole rows, left to the library, are by vectors, too."""
+_SLOW_GATHERS = "znver"
+"""Processors whose gathers are microcode: loads one by one take half the time, and LLVM's tables do
+not say so."""
 _PARALLEL_CODE = "@__kmpc_fork_call("
 
 
@@ -37,9 +40,12 @@ def _machine() -> Any:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     llvm.set_option("bellrock", f"-unroll-full-max-count={FULLY_UNROLLED}")
+    cpu, features = llvm.get_host_cpu_name(), llvm.get_host_cpu_features()
+    if cpu.startswith(_SLOW_GATHERS):
+        features["prefer-no-gather"] = True
     return llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(),
-        features=llvm.get_host_cpu_features().flatten(),
+        cpu=cpu,
+        features=features.flatten(),
         opt=3, reloc="pic", codemodel="default", jit=False,
     )  # fmt: skip
 
