@@ -6,6 +6,7 @@ A change of these files in a commit shows what a change of the code does. Write 
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from bellrock.dialects import register
 from bellrock.pipeline.driver import run_pipeline
 from bellrock.pipeline.environment import Snapshots
 from bellrock.pipeline.show import show_pipeline
+from bellrock.target.cpu import facts
 
 HERE = Path(__file__).parent
 
@@ -27,6 +29,15 @@ def compare(name: str, found: str, request: pytest.FixtureRequest) -> None:
         pytest.fail(f"{name} was written anew; run again without --update-golden")
     assert path.exists(), f"{name} is missing; make it with --update-golden"
     assert found == path.read_text()
+
+
+@pytest.fixture(autouse=True)
+def _described_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Facts that pipelines refer to are of one machine, whatever runs the test."""
+    described = dataclasses.replace(
+        facts.host_facts(), cores=2, vector_bits=512, vector_registers=32
+    )
+    monkeypatch.setattr(facts, "host_facts", lambda: described)
 
 
 @pytest.mark.parametrize("pipeline", ["default", "kernel"])
