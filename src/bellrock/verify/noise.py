@@ -170,9 +170,10 @@ class NoiseMode(WideMode):
         step = max(1, _CHUNK * out.shape[0] // out.numel())
         for start in range(0, out.shape[0], step):
             where = slice(start, start + step)
-            self._shake(out[where] if step > 1 else out[start], _part_of(rounding, out, where))
+            self._shake(out[where] if step > 1 else out[start], rounding.part(out, where))
 
     def _shake_piece(self, out: torch.Tensor, rounding: Rounding) -> None:
+        rounding = rounding.made()
         magnitude = out.abs()
         stored = magnitude
         if rounding.stored is not None:
@@ -207,26 +208,6 @@ class NoiseMode(WideMode):
         if kind == "sum":
             return torch.cumsum(out * signs, dim)
         return torch.cumsum(signs, dim) * (out.abs() if kind == "product" else 1.0)
-
-
-def _part_of(rounding: Rounding, out: torch.Tensor, where: slice) -> Rounding:
-    """Return the rounding of a slice along the first dimension (dropped if it is one)."""
-    single = where.stop - where.start == 1
-
-    def cut(value: float | torch.Tensor) -> float | torch.Tensor:
-        if not isinstance(value, torch.Tensor) or value.dim() == 0:
-            return value
-        whole = value.expand_as(out)
-        return whole[where.start] if single else whole[where]
-
-    parts = [part.expand_as(out) for part in rounding.parts]
-    stored = rounding.stored
-    return Rounding(
-        relative=cut(rounding.relative),
-        absolute=cut(rounding.absolute),
-        parts=tuple(part[where.start] if single else part[where] for part in parts),
-        stored=None if stored is None else stored[where.start] if single else stored[where],
-    )
 
 
 def _is_view(func: torch._ops.OpOverload) -> bool:

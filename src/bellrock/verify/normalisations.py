@@ -18,6 +18,7 @@ from bellrock.verify.rounding import (
     FUNCTION,
     SQRT3,
     Call,
+    Elementwise,
     Rounding,
     chain,
 )
@@ -26,20 +27,31 @@ from bellrock.verify.rounding import (
 def softmax(call: Call) -> Rounding:
     """exp(x - max) loses |x - max| roundoffs; the row's sum is an error the row shares."""
     x, dim = call.args[0], call.args[1]
-    depth = x.amax(dim, keepdim=True) - x
-    depth = torch.where(torch.isfinite(depth), depth, 0.0)
-    row = torch.full_like(x.amax(dim, keepdim=True), ACCUMULATOR_ROUNDOFF)
+    largest = x.amax(dim, keepdim=True)
     length = x.shape[dim] if x.dim() else 1
+    row = torch.full_like(largest, ACCUMULATOR_ROUNDOFF)
     shared = row * chain(length) / SQRT3 * call.signs(row.shape)
-    return Rounding(relative=depth * ACCUMULATOR_ROUNDOFF + FUNCTION, parts=(call.out * shared,))
+
+    def error(x: torch.Tensor, largest: torch.Tensor) -> torch.Tensor:
+        depth = largest - x
+        depth = torch.where(torch.isfinite(depth), depth, 0.0)
+        return depth * ACCUMULATOR_ROUNDOFF + FUNCTION
+
+    return Rounding(
+        relative=Elementwise(error, (x, largest)),
+        parts=(Elementwise(torch.mul, (call.out, shared)),),
+    )
 
 
 def log_softmax(call: Call) -> Rounding:
     """Of log(sum(exp)): loses roundoffs of the largest |x| in the row."""
     x, dim = call.args[0], call.args[1]
-    size = x.abs() + x.abs().amax(dim, keepdim=True)
     factor = chain(x.shape[dim] if x.dim() else 1) / SQRT3 + APPROXIMATION_ROUNDOFFS
-    return Rounding(absolute=(size + factor) * ACCUMULATOR_ROUNDOFF)
+
+    def error(x: torch.Tensor, largest: torch.Tensor) -> torch.Tensor:
+        return (x.abs() + largest + factor) * ACCUMULATOR_ROUNDOFF
+
+    return Rounding(absolute=Elementwise(error, (x, x.abs().amax(dim, keepdim=True))))
 
 
 def log_sum(call: Call) -> Rounding:
@@ -108,9 +120,12 @@ def _normalisation(
 def _normalised(
     out: torch.Tensor, shift: torch.Tensor, stretch: torch.Tensor, weight: Any, bias: Any
 ) -> Rounding:
-    centred = out if bias is None else out - bias
-    moved = shift if weight is None else shift * weight
+    def stretched(out: torch.Tensor, stretch: torch.Tensor, *bias: torch.Tensor) -> torch.Tensor:
+        return (out - bias[0] if bias else out) * stretch
+
+    moved = shift if weight is None else Elementwise(torch.mul, (shift, weight))
+    given = () if bias is None else (bias,)
     return Rounding(
         relative=2 * COMPOUND_ROUNDOFFS * ACCUMULATOR_ROUNDOFF,
-        parts=(moved.expand_as(out), centred * stretch),
+        parts=(moved, Elementwise(stretched, (out, stretch, *given))),
     )

@@ -117,20 +117,80 @@ class Call:
         return max(1.0, max(sizes, default=1) / max(1, self.out.numel()))
 
 
+@dataclass(frozen=True, slots=True)
+class Elementwise:
+    """A function of tensors, element by element, that is made for a part of a result at a time.
+
+    Made whole, its intermediates are several tensors of the result's size in the wide format,
+    which is most of what checking a large result takes.
+    """
+
+    function: Callable[..., torch.Tensor]
+    operands: tuple[torch.Tensor, ...]
+    """Broadcast to the result."""
+
+    def value(self) -> torch.Tensor:
+        """Return the function of the operands."""
+        return self.function(*self.operands)
+
+    def part(self, out: torch.Tensor, where: slice) -> Elementwise:
+        """Return the same for a part of the result, see `part_of`."""
+        return Elementwise(self.function, tuple(part_of(t, out, where) for t in self.operands))
+
+
+Size = float | torch.Tensor | Elementwise
+
+
+def part_of(value: torch.Tensor, out: torch.Tensor, where: slice) -> torch.Tensor:
+    """Return a slice of what is broadcast to `out`, along the first dimension (dropped if one)."""
+    if value.dim() == 0:
+        return value
+    whole = value.expand_as(out)
+    return whole[where.start] if where.stop - where.start == 1 else whole[where]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rounding:
     """The error of one op's result beside its storage, at its largest."""
 
-    relative: float | torch.Tensor = 0.0
+    relative: Size = 0.0
     """Times the result's magnitude; the sign is drawn for each element."""
-    absolute: float | torch.Tensor = 0.0
+    absolute: Size = 0.0
     """Added to that; broadcast to the result."""
-    parts: tuple[torch.Tensor, ...] = ()
+    parts: tuple[torch.Tensor | Elementwise, ...] = ()
     """Further errors whose signs are drawn already, e.g. one per row."""
-    stored: torch.Tensor | None = None
+    stored: torch.Tensor | Elementwise | None = None
     """An intermediate that a right answer may store in the tested dtype on the way."""
     chained: tuple[Literal["sum", "product", "log"], int] | None = None
     """For scans: how errors add up, and along which dimension."""
+
+    def part(self, out: torch.Tensor, where: slice) -> Rounding:
+        """Return the rounding of a slice of the result along its first dimension."""
+
+        def cut(value: Any) -> Any:
+            if isinstance(value, Elementwise):
+                return value.part(out, where)
+            return part_of(value, out, where) if isinstance(value, torch.Tensor) else value
+
+        return Rounding(
+            relative=cut(self.relative),
+            absolute=cut(self.absolute),
+            parts=tuple(cut(part) for part in self.parts),
+            stored=cut(self.stored),
+        )
+
+    def made(self) -> Rounding:
+        """Return the same with every function of tensors made."""
+
+        def make(value: Any) -> Any:
+            return value.value() if isinstance(value, Elementwise) else value
+
+        return Rounding(
+            relative=make(self.relative),
+            absolute=make(self.absolute),
+            parts=tuple(make(part) for part in self.parts),
+            stored=make(self.stored),
+        )
 
 
 Rule = Callable[[Call], Rounding]

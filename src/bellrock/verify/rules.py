@@ -20,6 +20,7 @@ from bellrock.verify.rounding import (
     FUNCTION,
     SQRT3,
     Call,
+    Elementwise,
     Rounding,
     Rule,
     accumulated,
@@ -41,25 +42,44 @@ def rounding_of(call: Call) -> Rounding | None:
     return _any_reduction(call)
 
 
-def _product_error(first: torch.Tensor, second: torch.Tensor, result: torch.Tensor) -> torch.Tensor:
-    """Error of a (batched) matrix product; squares from the norms of rows and columns."""
+def _product_squares(first: torch.Tensor, second: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Squares of the rows and columns of a (batched) matrix product, over its length."""
     length = max(1, first.shape[-1])
     matrix, vector = first.dim() > 1, second.dim() == 1
     left = first.square().sum(-1, keepdim=matrix and not vector)
     right = second.square().sum() if vector else second.square().sum(-2, keepdim=matrix)
-    return accumulated(result, left * right / length, length)
+    return left, right / length
 
 
 def _product(call: Call) -> Rounding:
-    return Rounding(absolute=_product_error(call.args[0], call.args[1], call.out))
+    first, second = call.args[:2]
+    length = max(1, first.shape[-1])
+
+    def error(out: torch.Tensor, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+        return accumulated(out, left * right, length)
+
+    return Rounding(absolute=Elementwise(error, (call.out, *_product_squares(first, second))))
 
 
 def _product_and_sum(call: Call) -> Rounding:
     addend, first, second = call.args[:3]
     beta, alpha = call.kwargs.get("beta", 1), call.kwargs.get("alpha", 1)
-    result = call.out if call.in_place or beta == 0 else call.out - addend * beta
-    error = _product_error(first, second, result / alpha if alpha not in (0, 1) else result)
-    return Rounding(absolute=error * abs(alpha), stored=None if call.in_place else result)
+    length = max(1, first.shape[-1])
+    known = call.in_place or beta == 0
+
+    def product(out: torch.Tensor, addend: torch.Tensor) -> torch.Tensor:
+        return out if known else out - addend * beta
+
+    def error(out: torch.Tensor, addend: torch.Tensor, *squares: torch.Tensor) -> torch.Tensor:
+        result = product(out, addend)
+        left, right = squares
+        scaled = result / alpha if alpha not in (0, 1) else result
+        return accumulated(scaled, left * right, length) * abs(alpha)
+
+    return Rounding(
+        absolute=Elementwise(error, (call.out, addend, *_product_squares(first, second))),
+        stored=None if call.in_place else Elementwise(product, (call.out, addend)),
+    )
 
 
 def _convolution(call: Call) -> Rounding:
@@ -78,10 +98,18 @@ def _convolution(call: Call) -> Rounding:
         length = weight.shape[0] // groups * window
     else:
         squares, length = weight.square().flatten(1).sum(1), weight.shape[1] * window
-    spread = reach * (squares / window).view(1, -1, *[1] * rank)
-    result = call.out if bias is None else call.out - bias.view(-1, *[1] * rank)
-    error = accumulated(result, spread if batched is x else spread[0], length)
-    return Rounding(absolute=error, stored=None if bias is None else result)
+    channels = (-1, *[1] * rank)
+    addend = torch.zeros((), dtype=call.out.dtype) if bias is None else bias.view(channels)
+
+    def error(out: torch.Tensor, addend: torch.Tensor, *factors: torch.Tensor) -> torch.Tensor:
+        reach, squares = factors
+        return accumulated(out - addend, reach * squares, length)
+
+    operands = (reach if batched is x else reach[0], (squares / window).view(channels))
+    return Rounding(
+        absolute=Elementwise(error, (call.out, addend, *operands)),
+        stored=None if bias is None else Elementwise(torch.sub, (call.out, addend)),
+    )
 
 
 def _sum(call: Call) -> Rounding:
@@ -149,7 +177,8 @@ def _function_times_input(call: Call) -> Rounding:
     """4 ulp, and 2 ulp of the input, which is multiplied by a cancelled factor."""
     if call.in_place:
         return Rounding(relative=FUNCTION)
-    return Rounding(relative=FUNCTION, absolute=call.args[0].abs() * (FUNCTION / 2))
+    size = Elementwise(lambda x: x.abs() * (FUNCTION / 2), (call.args[0],))
+    return Rounding(relative=FUNCTION, absolute=size)
 
 
 def _power(call: Call) -> Rounding:
@@ -157,8 +186,12 @@ def _power(call: Call) -> Rounding:
     exponent = call.args[1]
     if isinstance(exponent, (int, float)) and abs(float(exponent)) in (0.5, 1.0, 2.0, 3.0):
         return Rounding(relative=FUNCTION)
-    steps = call.out.abs().clamp_min(1e-300).log().abs()
-    return Rounding(relative=(1.0 + torch.where(torch.isfinite(steps), steps, 0.0)) * FUNCTION)
+
+    def error(out: torch.Tensor) -> torch.Tensor:
+        steps = out.abs().clamp_min(1e-300).log().abs()
+        return (1.0 + torch.where(torch.isfinite(steps), steps, 0.0)) * FUNCTION
+
+    return Rounding(relative=Elementwise(error, (call.out,)))
 
 
 def _interpolation(call: Call) -> Rounding:

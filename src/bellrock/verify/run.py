@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import torch
+from torch.utils import _pytree as pytree
 
 from bellrock.errors import VerifyError
 from bellrock.payload import DType
@@ -135,7 +136,10 @@ class Examination:
             outputs = reference.run(self.subject.make_inputs(self.seed), seed=self.seed).outputs
             own = outputs[: len(outputs) - len((reference.written or Written()).names)]
             return [reference.dtype if t.is_floating_point() else t.dtype for t in own]
-        return [tensor.dtype for tensor in flat_tensors(self._like)]
+        dtypes = [tensor.dtype for tensor in flat_tensors(self._like)]
+        # Of the output only its structure is asked for again.
+        self._like = pytree.tree_map_only(torch.Tensor, lambda t: t.to("meta"), self._like)
+        return dtypes
 
     def _trials(self, oracle: Oracle, program: Program) -> None:
         other = self._first_trial(oracle, program)
