@@ -17,7 +17,7 @@ import torch
 
 from bellrock.payload import DType
 from bellrock.verify.reference import WideMode, op_name, schema_of
-from bellrock.verify.rounding import ACCUMULATOR_ROUNDOFF, ILL_CONDITIONED, Call, Rounding
+from bellrock.verify.rounding import ACCUMULATOR_ROUNDOFF, ILL_CONDITIONED, Call, Rounding, made
 from bellrock.verify.rules import RULES, rounding_of
 
 _PERIOD = 1 << 20
@@ -173,19 +173,19 @@ class NoiseMode(WideMode):
             self._shake(out[where] if step > 1 else out[start], rounding.part(out, where))
 
     def _shake_piece(self, out: torch.Tensor, rounding: Rounding) -> None:
-        rounding = rounding.made()
+        relative, absolute = made(rounding.relative), made(rounding.absolute)
         magnitude = out.abs()
         stored = magnitude
         if rounding.stored is not None:
-            stored = torch.maximum(magnitude, rounding.stored.abs())
+            stored = torch.maximum(magnitude, made(rounding.stored).abs())
         error = stored.clamp_min(self.tiny).mul_(self.roundoff)
         error *= self.signs.shaped(out.shape)
-        if not (isinstance(rounding.relative, float) and rounding.relative == 0.0):
-            error += magnitude.mul(rounding.relative).mul_(self.signs.shaped(out.shape))
-        if not (isinstance(rounding.absolute, float) and rounding.absolute == 0.0):
-            error += self.signs.shaped(out.shape) * rounding.absolute
+        if not (isinstance(relative, float) and relative == 0.0):
+            error += magnitude.mul(relative).mul_(self.signs.shaped(out.shape))
+        if not (isinstance(absolute, float) and absolute == 0.0):
+            error += self.signs.shaped(out.shape) * absolute
         for part in rounding.parts:
-            error += part
+            error += made(part)
         error *= self.amplify
         error.masked_fill_(self._representable(out), 0.0)
         out += error

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 
@@ -139,6 +139,12 @@ class Elementwise:
 
 
 Size = float | torch.Tensor | Elementwise
+_Value = TypeVar("_Value")
+
+
+def made(value: _Value | Elementwise) -> _Value | torch.Tensor:
+    """Return a function of tensors made, anything else as it is."""
+    return value.value() if isinstance(value, Elementwise) else value
 
 
 def part_of(value: torch.Tensor, out: torch.Tensor, where: slice) -> torch.Tensor:
@@ -177,19 +183,6 @@ class Rounding:
             absolute=cut(self.absolute),
             parts=tuple(cut(part) for part in self.parts),
             stored=cut(self.stored),
-        )
-
-    def made(self) -> Rounding:
-        """Return the same with every function of tensors made."""
-
-        def make(value: Any) -> Any:
-            return value.value() if isinstance(value, Elementwise) else value
-
-        return Rounding(
-            relative=make(self.relative),
-            absolute=make(self.absolute),
-            parts=tuple(make(part) for part in self.parts),
-            stored=make(self.stored),
         )
 
 
