@@ -15,20 +15,16 @@ Rewrite:
 from torch_mlir import ir
 from torch_mlir.dialects import ext, transform
 
-from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
+from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 
 _THROUGH = {"llvm.getelementptr", "llvm.bitcast", "llvm.addrspacecast"}
 
 
+@edits_in_place(lambda op: _annotate(op))
 class AliasScopesOp(Bellrock.Operation, name="alias_scopes"):
     """Annotate the loads and stores of each function of the handle (LLVM dialect)."""
 
     target: ext.Operand[transform.AnyOpType]
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _annotate, context)
 
 
 def _annotate(function: ir.Operation) -> None:

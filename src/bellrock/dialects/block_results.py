@@ -21,7 +21,7 @@ import math
 from torch_mlir import ir
 from torch_mlir.dialects import ext, memref, transform
 
-from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
+from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 from bellrock.dialects.fold_movement import maps_of
 from bellrock.dialects.grouping import init_index, is_elementwise
 from bellrock.payload.motifs.base import element_bytes
@@ -31,15 +31,11 @@ STACK_BYTES = 3 << 19
 _DYNAMIC = ir.ShapedType.get_dynamic_size()
 
 
+@edits_in_place(lambda op: _place_all(op))
 class BlockResultsOp(Bellrock.Operation, name="block_results"):
     """Place the temporaries of the functions of the handle."""
 
     target: ext.Operand[transform.AnyOpType]
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _place_all, context)
 
 
 def _place_all(function: ir.Operation) -> None:

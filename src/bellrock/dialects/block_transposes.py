@@ -22,7 +22,7 @@ from torch_mlir import ir
 from torch_mlir.dialects import ext, linalg, memref, transform
 
 from bellrock.dialects.chunks import Offset, constant, each_chunk, on_chunk, subview
-from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
+from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 from bellrock.dialects.fold_movement import maps_of
 from bellrock.dialects.grouping import iterators
 from bellrock.dialects.loop_order import loop_sizes, operand_strides
@@ -39,15 +39,11 @@ _ASSUMED = 64
 """Of a size that is not known: what is left of uneven blocks."""
 
 
+@edits_in_place(lambda op: _block_all(op))
 class BlockTransposesOp(Bellrock.Operation, name="block_transposes"):
     """Block the transposing generics below the handle's ops (see the module's docstring)."""
 
     target: ext.Operand[transform.AnyOpType]
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _block_all, context)
 
 
 def _block_all(root: ir.Operation) -> None:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from torch_mlir import ir
 from torch_mlir.dialects import arith, ext, memref, transform
 
-from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
+from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 from bellrock.dialects.fold_movement import maps_of
 from bellrock.dialects.grouping import iterators
 
@@ -30,15 +30,11 @@ _DYNAMIC = ir.ShapedType.get_dynamic_stride_or_offset()
 _ANY_SIZE = ir.ShapedType.get_dynamic_size()
 
 
+@edits_in_place(lambda op: _collapse_all(op))
 class CollapseLoopsOp(Bellrock.Operation, name="collapse_loops"):
     """Collapse the loops of the generics on buffers below the handle's ops."""
 
     target: ext.Operand[transform.AnyOpType]
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _collapse_all, context)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,53 +18,37 @@ one-shot bufferisation never allocates a result and never returns a buffer from 
 from torch_mlir import ir
 from torch_mlir.dialects import arith, bufferization, ext, linalg, tensor, transform
 
-from bellrock.dialects.extension import Bellrock, attach_in_place, each_op
+from bellrock.dialects.extension import Bellrock, each_op, edits_in_place
 from bellrock.dialects.pads import PAD, is_windowed_pad
 from bellrock.errors import CompileError
 
 
+@edits_in_place(lambda op: each_op(op, "tensor.insert_slice", _copy_source))
 class CopyInsertedSlicesOp(Bellrock.Operation, name="copy_inserted_slices"):
     """Give every `tensor.insert_slice` below the handle's ops a source it can own."""
 
     target: ext.Operand[transform.AnyOpType]
 
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, lambda op: each_op(op, "tensor.insert_slice", _copy_source), context)
 
-
+@edits_in_place(lambda op: each_op(op, "arith.constant", _fill_splat))
 class FillSplatsOp(Bellrock.Operation, name="fill_splats"):
     """Turn tensor constants of one repeated value into fills, which can own their buffer."""
 
     target: ext.Operand[transform.AnyOpType]
 
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, lambda op: each_op(op, "arith.constant", _fill_splat), context)
 
-
+@edits_in_place(lambda op: _settle_all(op))
 class SettleLoopCarriesOp(Bellrock.Operation, name="settle_loop_carries"):
     """Make every tensor that a loop carries stay in one buffer."""
 
     target: ext.Operand[transform.AnyOpType]
 
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _settle_all, context)
 
-
+@edits_in_place(lambda op: return_in_arguments(op))
 class ReturnInArgumentsOp(Bellrock.Operation, name="return_in_arguments"):
     """Append one destination argument per result to each of the handle's functions."""
 
     target: ext.Operand[transform.AnyOpType]
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, return_in_arguments, context)
 
 
 def _copy_source(op: ir.Operation) -> None:

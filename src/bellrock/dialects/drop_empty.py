@@ -15,19 +15,15 @@ Rewrite (a sum over no terms):
 from torch_mlir import ir
 from torch_mlir.dialects import ext, transform
 
-from bellrock.dialects.extension import Bellrock, attach_in_place, each_op
+from bellrock.dialects.extension import Bellrock, each_op, edits_in_place
 from bellrock.dialects.loop_order import loop_sizes
 
 
+@edits_in_place(lambda op: each_op(op, "linalg.generic", _drop))
 class DropEmptyOp(Bellrock.Operation, name="drop_empty"):
     """Replace generics on tensors below the handle's ops that iterate over nothing."""
 
     target: ext.Operand[transform.AnyOpType]
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, lambda op: each_op(op, "linalg.generic", _drop), context)
 
 
 def _drop(op: ir.Operation) -> None:

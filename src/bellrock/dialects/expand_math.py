@@ -18,7 +18,7 @@ none of them relaxes the arithmetic that the error bounds rest on.
 from torch_mlir import ir
 from torch_mlir.dialects import arith, ext, transform
 
-from bellrock.dialects.extension import Bellrock, attach_in_place
+from bellrock.dialects.extension import Bellrock, edits_in_place
 from bellrock.dialects.vector_math import EXPANSIONS, IN_BINARY64
 from bellrock.dialects.vector_math.exponentials import exp2, scaling_by_instruction
 from bellrock.dialects.vector_math.number import Number
@@ -27,6 +27,7 @@ from bellrock.dialects.vector_math.powers import LARGEST_PRODUCT, power, whole_p
 _NARROW = (ir.BF16Type, ir.F16Type)
 
 
+@edits_in_place(lambda op, **given: _expand_all(op, **given), options=("scales", "binary64"))
 class ExpandMathOp(Bellrock.Operation, name="expand_math"):
     """Expand every function below the handle's ops that `EXPANSIONS` covers."""
 
@@ -35,11 +36,6 @@ class ExpandMathOp(Bellrock.Operation, name="expand_math"):
     """Whether the processor multiplies vectors by powers of two in one instruction."""
     binary64: ir.IntegerAttr
     """Whether to expand functions that take binary64 on the way."""
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _expand_all, context, options=("scales", "binary64"))
 
 
 def _expand_all(root: ir.Operation, *, scales: int, binary64: int) -> None:

@@ -135,6 +135,30 @@ def attach_in_place(
     Effects.attach(cls.OPERATION_NAME, context=context)
 
 
+def edits_in_place(
+    apply_to: Callable[..., None], *, options: Sequence[str] = ()
+) -> Callable[[type], type]:
+    """Make a class an op that edits its payload in place, and has no results.
+
+    The class's only operand is the handle `target`. It gets `attach(context)`, by which
+    `load_extension` gives the op its interfaces.
+
+    Args:
+        apply_to: called as `apply_to(payload_op)` for each payload op of the handle. A lambda, as
+            ops come before what they call in a file.
+        options: integer attributes of the op, handed on as keyword arguments.
+    """
+
+    def decorate(cls: Any) -> Any:
+        def attach(context: ir.Context) -> None:
+            attach_in_place(cls, apply_to, context, options=options)
+
+        cls.attach = staticmethod(attach)
+        return cls
+
+    return decorate
+
+
 def op_classes() -> Sequence[Any]:
     """Return every op class of the dialect; importing them here keeps loading lazy."""
     files = (importlib.import_module(f"bellrock.dialects.{name}") for name in OP_FILES)

@@ -21,21 +21,17 @@ Needs: generic form (`linalg-generalize-named-ops`) of the movement and of the u
 from torch_mlir import ir
 from torch_mlir.dialects import arith, ext, transform
 
-from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
+from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 from bellrock.payload.motif import MotifKind, find_motif
 
 _MEMOISED = "linalg.memoized_indexing_maps"
 
 
+@edits_in_place(lambda op: _fold(op))
 class FoldMovementOp(Bellrock.Operation, name="fold_movement"):
     """Fold pure permutations and broadcasts below the handle's ops into generic users."""
 
     target: ext.Operand[transform.AnyOpType]
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _fold, context)
 
 
 def _fold(root: ir.Operation) -> None:

@@ -22,7 +22,7 @@ import math
 from torch_mlir import ir
 from torch_mlir.dialects import arith, ext, linalg, tensor, transform
 
-from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
+from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 from bellrock.dialects.fold_movement import maps_of
 from bellrock.dialects.grouping import init_index
 from bellrock.dialects.loop_order import loop_sizes
@@ -35,15 +35,11 @@ _CHEAP = {"math.absf", "math.absi", "math.fma", "math.copysign"}
 _Loops = frozenset[int]
 
 
+@edits_in_place(lambda op: _hoist_all(op))
 class HoistInvariantsOp(Bellrock.Operation, name="hoist_invariants"):
     """Hoist dear invariants out of the generics on tensors below the handle's ops."""
 
     target: ext.Operand[transform.AnyOpType]
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _hoist_all, context)
 
 
 def _hoist_all(root: ir.Operation) -> None:

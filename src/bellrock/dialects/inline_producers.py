@@ -19,7 +19,7 @@ import math
 from torch_mlir import ir
 from torch_mlir.dialects import arith, ext, linalg, transform
 
-from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
+from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 from bellrock.dialects.fold_movement import maps_of
 from bellrock.dialects.grouping import init_index, is_elementwise
 from bellrock.dialects.hoist_invariants import FEWEST_REPEATS
@@ -40,15 +40,11 @@ _FUNCTION = 15
 """Of any other function: a polynomial."""
 
 
+@edits_in_place(lambda op: _inline_all(op))
 class InlineProducersOp(Bellrock.Operation, name="inline_producers"):
     """Inline the cheap and the large elementwise producers below the handle's ops."""
 
     target: ext.Operand[transform.AnyOpType]
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _inline_all, context)
 
 
 def _inline_all(root: ir.Operation) -> None:

@@ -17,7 +17,7 @@ the division of a row by one number to become a product with its reciprocal.
 from torch_mlir import ir
 from torch_mlir.dialects import arith, ext, func, linalg, transform
 
-from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
+from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 from bellrock.dialects.fold_movement import maps_of
 from bellrock.dialects.grouping import init_index, is_tensor
 from bellrock.dialects.loop_order import order_along_memory
@@ -29,59 +29,39 @@ TILE = "bellrock.tile"
 ORDER = "bellrock.order"
 
 
+@edits_in_place(lambda op: _place(op))
 class PlaceTilesOp(Bellrock.Operation, name="place_tiles"):
     """Turn the anchor's choice into `bellrock.tile` on the root of each kernel."""
 
     target: ext.Operand[transform.AnyOpType]
 
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _place, context)
 
-
+@edits_in_place(lambda op: _order_all(op))
 class OrderLoopsOp(Bellrock.Operation, name="order_loops"):
     """Permute the loops of every generic that carries `bellrock.order`."""
 
     target: ext.Operand[transform.AnyOpType]
 
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _order_all, context)
 
-
+@edits_in_place(lambda op: _relax(op))
 class RelaxReductionsOp(Bellrock.Operation, name="relax_reductions"):
     """Set fast-math flags where the result's error bound allows any order of summation."""
 
     target: ext.Operand[transform.AnyOpType]
 
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _relax, context)
 
-
+@edits_in_place(lambda op: stub_kernels(op))
 class StubKernelsOp(Bellrock.Operation, name="stub_kernels"):
     """Replace kernel bodies by one op that reads all inputs and writes all destinations."""
 
     target: ext.Operand[transform.AnyOpType]
 
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, stub_kernels, context)
 
-
+@edits_in_place(lambda op: _declare_all(op))
 class DeclareKernelsOp(Bellrock.Operation, name="declare_kernels"):
     """Leave of each kernel function only its declaration."""
 
     target: ext.Operand[transform.AnyOpType]
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _declare_all, context)
 
 
 def _declare_all(root: ir.Operation) -> None:

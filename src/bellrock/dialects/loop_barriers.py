@@ -16,18 +16,14 @@ Needs: nothing behind the loop in its region; no reduction (its combining is lef
 from torch_mlir import ir
 from torch_mlir.dialects import ext, transform
 
-from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
+from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 
 
+@edits_in_place(lambda op: _drop_all(op))
 class LoopBarriersOp(Bellrock.Operation, name="loop_barriers"):
     """Drop the barrier of each worksharing loop that its parallel region ends with."""
 
     target: ext.Operand[transform.AnyOpType]
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _drop_all, context)
 
 
 def _drop_all(root: ir.Operation) -> None:

@@ -23,22 +23,18 @@ from torch_mlir import ir
 from torch_mlir.dialects import arith, ext, linalg, tensor, transform
 
 from bellrock.dialects.convolution.operands import owner_of
-from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
+from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 from bellrock.dialects.fold_movement import widen_inside
 from bellrock.dialects.grouping import init_index
 
 _VIEWS = ("tensor.expand_shape", "tensor.collapse_shape", "tensor.extract_slice")
 
 
+@edits_in_place(lambda op: _narrow_all(op))
 class NarrowResultsOp(Bellrock.Operation, name="narrow_results"):
     """Keep results narrow that are widened as they are made, below the handle's ops."""
 
     target: ext.Operand[transform.AnyOpType]
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _narrow_all, context)
 
 
 def _narrow_all(root: ir.Operation) -> None:

@@ -18,22 +18,18 @@ Leaves: in the entry function only calls, loops, reshapes, scalars and empty ten
 from torch_mlir import ir
 from torch_mlir.dialects import ext, transform
 
-from bellrock.dialects.extension import Bellrock, attach_in_place
+from bellrock.dialects.extension import Bellrock, edits_in_place
 from bellrock.dialects.grouping import group_block
 from bellrock.dialects.outlining import Outliner
 
 
+@edits_in_place(lambda op, **given: _outline(op, **given), options=("fewest_rows",))
 class OutlineKernelsOp(Bellrock.Operation, name="outline_kernels"):
     """Outline the kernels of the handle's functions (see the module's docstring)."""
 
     target: ext.Operand[transform.AnyOpType]
     fewest_rows: ir.IntegerAttr
     """That a kernel around reductions has, so that every core has work."""
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _outline, context, options=("fewest_rows",))
 
 
 def _outline(function: ir.Operation, *, fewest_rows: int) -> None:

@@ -23,21 +23,17 @@ of as many elements, none of them padding; both outside of loops.
 from torch_mlir import ir
 from torch_mlir.dialects import ext, memref, transform
 
-from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
+from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 from bellrock.dialects.plan_memory import aliases, number_ops
 
 _RESHAPES = {"memref.expand_shape", "memref.collapse_shape"}
 
 
+@edits_in_place(lambda op: _place_all(op))
 class PlaceResultsOp(Bellrock.Operation, name="place_results"):
     """Place buffers of the handle's functions in the arguments that they are copied to."""
 
     target: ext.Operand[transform.AnyOpType]
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _place_all, context)
 
 
 def _place_all(function: ir.Operation) -> None:

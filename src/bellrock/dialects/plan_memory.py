@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from torch_mlir import ir
 from torch_mlir.dialects import arith, ext, memref, transform
 
-from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
+from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 from bellrock.errors import CompileError
 
 WORKSPACE = "bellrock.workspace_bytes"
@@ -31,15 +31,11 @@ _VIEWS = {"memref.expand_shape", "memref.collapse_shape", "memref.cast", "memref
           "memref.reinterpret_cast", "memref.transpose", "memref.view"}  # fmt: skip
 
 
+@edits_in_place(lambda op: plan(op))
 class PlanMemoryOp(Bellrock.Operation, name="plan_memory"):
     """Plan the buffers of each of the handle's functions (see the module's docstring)."""
 
     target: ext.Operand[transform.AnyOpType]
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, plan, context)
 
 
 @dataclass(slots=True)

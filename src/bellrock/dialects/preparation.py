@@ -22,7 +22,7 @@ from collections.abc import Iterable
 from torch_mlir import ir
 from torch_mlir.dialects import ext, func, transform
 
-from bellrock.dialects.extension import Bellrock, attach_in_place
+from bellrock.dialects.extension import Bellrock, edits_in_place
 from bellrock.dialects.grouping import VIEWS, is_tensor
 from bellrock.dialects.plan_memory import element_bytes
 
@@ -44,15 +44,11 @@ _FREE = {"tensor.empty", "arith.constant", *VIEWS}
 """Ops that cost nothing, which both functions may have."""
 
 
+@edits_in_place(lambda op: hoist_preparation(op))
 class HoistPreparationOp(Bellrock.Operation, name="hoist_preparation"):
     """Hoist what the handle's functions can prepare (see the module's docstring)."""
 
     target: ext.Operand[transform.AnyOpType]
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, hoist_preparation, context)
 
 
 def mark_fixed(function: ir.Operation, positions: Iterable[int]) -> None:

@@ -20,21 +20,17 @@ than memory does, unless nothing else reads it.
 from torch_mlir import ir
 from torch_mlir.dialects import ext, linalg, tensor, transform
 
-from bellrock.dialects.extension import Bellrock, attach_in_place, each_op, ops_named
+from bellrock.dialects.extension import Bellrock, each_op, edits_in_place, ops_named
 from bellrock.dialects.fold_movement import maps_of
 from bellrock.dialects.grouping import defining_op, init_index, is_elementwise
 from bellrock.dialects.inline_producers import CHEAP, cost_of
 
 
+@edits_in_place(lambda op: _raise_all(op))
 class RaiseReshapesOp(Bellrock.Operation, name="raise_reshapes"):
     """Raise the expanding reshapes below the handle's ops above cheap elementwise ops."""
 
     target: ext.Operand[transform.AnyOpType]
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _raise_all, context)
 
 
 def _raise_all(root: ir.Operation) -> None:

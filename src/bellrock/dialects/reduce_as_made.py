@@ -18,21 +18,17 @@ readers come after the reduction.
 from torch_mlir import ir
 from torch_mlir.dialects import ext, linalg, transform
 
-from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
+from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 from bellrock.dialects.fold_movement import maps_of
 from bellrock.dialects.grouping import init_index, is_elementwise
 from bellrock.dialects.row_space import reduces
 
 
+@edits_in_place(lambda op: _join_all(op))
 class ReduceAsMadeOp(Bellrock.Operation, name="reduce_as_made"):
     """Join reductions below the handle's ops with the elementwise ops that make their input."""
 
     target: ext.Operand[transform.AnyOpType]
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _join_all, context)
 
 
 def _join_all(root: ir.Operation) -> None:

@@ -21,7 +21,7 @@ Leaves: scf.forall, scf.for, linalg.generic, tensor slices.
 from torch_mlir import ir
 from torch_mlir.dialects import arith, ext, linalg, scf, tensor, transform
 
-from bellrock.dialects.extension import Bellrock, attach_in_place, each_op
+from bellrock.dialects.extension import Bellrock, each_op, edits_in_place
 from bellrock.dialects.vector_scan import line_scan, lower_lines
 from bellrock.errors import CompileError
 
@@ -29,6 +29,7 @@ TILE = "bellrock.tile"
 _DYNAMIC = ir.ShapedType.get_dynamic_size()
 
 
+@edits_in_place(lambda op, **given: _lower_scans(op, **given), options=("by_lines",))
 class ScanToLoopsOp(Bellrock.Operation, name="scan_to_loops"):
     """Lower every `tm_tensor.scan` below the handle's ops (see the module's docstring)."""
 
@@ -36,21 +37,12 @@ class ScanToLoopsOp(Bellrock.Operation, name="scan_to_loops"):
     by_lines: ir.IntegerAttr
     """Whether each line is an iteration of a parallel loop, whatever the choice says."""
 
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _lower_scans, context, options=("by_lines",))
 
-
+@edits_in_place(lambda op: each_op(op, "tm_tensor.scatter", _lower_scatter))
 class ScatterToLoopsOp(Bellrock.Operation, name="scatter_to_loops"):
     """Lower every `tm_tensor.scatter` to a loop over its updates, in their order."""
 
     target: ext.Operand[transform.AnyOpType]
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, lambda op: each_op(op, "tm_tensor.scatter", _lower_scatter), context)
 
 
 def _constant(value: int) -> ir.Value:

@@ -14,18 +14,14 @@ Rewrite:
 from torch_mlir import ir
 from torch_mlir.dialects import ext, tensor, transform
 
-from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
+from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 
 
+@edits_in_place(lambda op: _share_all(op))
 class ShareConcatsOp(Bellrock.Operation, name="share_concats"):
     """Let concatenations below the handle's ops start from earlier ones of their block."""
 
     target: ext.Operand[transform.AnyOpType]
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _share_all, context)
 
 
 def _share_all(root: ir.Operation) -> None:

@@ -17,7 +17,7 @@ The constant stays in the host function: the attribute keeps it out of the kerne
 from torch_mlir import ir
 from torch_mlir.dialects import arith, ext, tensor, transform
 
-from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
+from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 from bellrock.dialects.grouping import POSITION
 
 _SLICES = ("tensor.extract_slice", "tensor.insert_slice")
@@ -25,15 +25,11 @@ _FEWEST = 8
 """Positions of alike slices from which on one kernel for all is worth an unknown offset in it."""
 
 
+@edits_in_place(lambda op: _share_all(op))
 class SharePositionsOp(Bellrock.Operation, name="share_positions"):
     """Make the offsets of alike slices below the handle's ops operands."""
 
     target: ext.Operand[transform.AnyOpType]
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _share_all, context)
 
 
 def _share_all(root: ir.Operation) -> None:

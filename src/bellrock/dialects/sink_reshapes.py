@@ -22,21 +22,17 @@ none of them reduces what is collapsed; one's result is expanded in the same way
 from torch_mlir import ir
 from torch_mlir.dialects import ext, linalg, tensor, transform
 
-from bellrock.dialects.extension import Bellrock, attach_in_place, each_op, ops_named
+from bellrock.dialects.extension import Bellrock, each_op, edits_in_place, ops_named
 from bellrock.dialects.fold_movement import maps_of
 from bellrock.dialects.grouping import defining_op, init_index, iterators
 from bellrock.dialects.raise_reshapes import expanded, expanded_map, generic_like
 
 
+@edits_in_place(lambda op: _sink_all(op))
 class SinkReshapesOp(Bellrock.Operation, name="sink_reshapes"):
     """Sink the collapsing reshapes below the handle's ops whose readers are expanded again."""
 
     target: ext.Operand[transform.AnyOpType]
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _sink_all, context)
 
 
 def _sink_all(root: ir.Operation) -> None:

@@ -21,7 +21,7 @@ PyTorch has it.
 from torch_mlir import ir
 from torch_mlir.dialects import arith, ext, linalg, tensor, transform
 
-from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
+from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 from bellrock.dialects.fold_movement import maps_of
 from bellrock.dialects.grouping import iterators
 from bellrock.dialects.loop_order import loop_sizes
@@ -35,15 +35,11 @@ _COMPARED = {
 }
 
 
+@edits_in_place(lambda op: _split_all(op))
 class SplitExtremaOp(Bellrock.Operation, name="split_extrema"):
     """Split the arg-max and arg-min reductions below the handle's ops."""
 
     target: ext.Operand[transform.AnyOpType]
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _split_all, context)
 
 
 def _split_all(root: ir.Operation) -> None:

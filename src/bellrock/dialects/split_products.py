@@ -18,7 +18,7 @@ Leaves alone: a body that uses its indices, and one that is no sum of products.
 from torch_mlir import ir
 from torch_mlir.dialects import ext, linalg, tensor, transform
 
-from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
+from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 from bellrock.dialects.fold_movement import maps_of
 from bellrock.dialects.grouping import init_index
 from bellrock.payload.motif import MotifKind, find_motif
@@ -26,15 +26,11 @@ from bellrock.payload.motif import MotifKind, find_motif
 _PARALLEL = "#linalg.iterator_type<parallel>"
 
 
+@edits_in_place(lambda op: _split_all(op))
 class SplitProductsOp(Bellrock.Operation, name="split_products"):
     """Make the contractions below the handle plain."""
 
     target: ext.Operand[transform.AnyOpType]
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _split_all, context)
 
 
 def _split_all(root: ir.Operation) -> None:

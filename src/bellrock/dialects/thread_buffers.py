@@ -17,20 +17,16 @@ bufferisation made from tensors without contents).
 from torch_mlir import ir
 from torch_mlir.dialects import ext, transform
 
-from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
+from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 
 _HOMES = {"omp.parallel", "func.func"}
 
 
+@edits_in_place(lambda op: _move_all(op))
 class ThreadBuffersOp(Bellrock.Operation, name="thread_buffers"):
     """Move stack buffers below the handle's ops to where their thread starts."""
 
     target: ext.Operand[transform.AnyOpType]
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _move_all, context)
 
 
 def _move_all(root: ir.Operation) -> None:

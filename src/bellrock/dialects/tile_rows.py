@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from torch_mlir import ir
 from torch_mlir.dialects import ext, scf, tensor, transform
 
-from bellrock.dialects.extension import Bellrock, attach_in_place
+from bellrock.dialects.extension import Bellrock, edits_in_place
 from bellrock.dialects.grouping import defining_op
 from bellrock.dialects.loop_order import loop_sizes
 from bellrock.dialects.outlining import ANCHOR, CHOICE
@@ -37,15 +37,11 @@ SERIAL_ITERATIONS = 8192
 """Below this many innermost iterations of any op, the kernel is left whole and serial."""
 
 
+@edits_in_place(lambda op: _tile(op))
 class TileRowsOp(Bellrock.Operation, name="tile_rows"):
     """Cut the ops of each of the handle's kernels along the loops that they share."""
 
     target: ext.Operand[transform.AnyOpType]
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _tile, context)
 
 
 def row_ops(function: ir.Operation) -> list[ir.Operation]:

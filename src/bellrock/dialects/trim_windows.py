@@ -15,20 +15,16 @@ Rewrite (windows of 2 at stride 2 over 3 elements: one window):
 from torch_mlir import ir
 from torch_mlir.dialects import ext, tensor, transform
 
-from bellrock.dialects.extension import Bellrock, attach_in_place, each_op
+from bellrock.dialects.extension import Bellrock, each_op, edits_in_place
 from bellrock.dialects.fold_movement import maps_of
 from bellrock.dialects.loop_order import coefficients, loop_sizes
 
 
+@edits_in_place(lambda op: each_op(op, "linalg.generic", _trim))
 class TrimWindowsOp(Bellrock.Operation, name="trim_windows"):
     """Slice the inputs of generics below the handle's ops to what their windows cover."""
 
     target: ext.Operand[transform.AnyOpType]
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, lambda op: each_op(op, "linalg.generic", _trim), context)
 
 
 def _trim(op: ir.Operation) -> None:

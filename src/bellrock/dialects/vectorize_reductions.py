@@ -28,7 +28,7 @@ from contextlib import ExitStack
 from torch_mlir import ir
 from torch_mlir.dialects import arith, ext, memref, transform, vector
 
-from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
+from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 from bellrock.dialects.fold_movement import maps_of
 from bellrock.dialects.grouping import init_index, iterators
 from bellrock.dialects.loop_order import loop_sizes
@@ -59,17 +59,13 @@ _VIEWS = frozenset({
 _DYNAMIC = ir.ShapedType.get_dynamic_size()
 
 
+@edits_in_place(lambda op, **given: _vectorize_all(op, **given), options=("vector_bits",))
 class VectorizeReductionsOp(Bellrock.Operation, name="vectorize_reductions"):
     """Lower the reductions along memory below the handle's ops to vectors."""
 
     target: ext.Operand[transform.AnyOpType]
     vector_bits: ir.IntegerAttr
     """Of the processor's registers."""
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _vectorize_all, context, options=("vector_bits",))
 
 
 def _vectorize_all(root: ir.Operation, *, vector_bits: int) -> None:

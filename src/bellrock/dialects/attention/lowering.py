@@ -27,19 +27,15 @@ from bellrock.dialects.attention.block import Choice
 from bellrock.dialects.attention.blocks import Blocks
 from bellrock.dialects.attention.chosen import KNOBS
 from bellrock.dialects.attention.reading import AttentionKernel, read_kernel
-from bellrock.dialects.extension import Bellrock, attach_in_place
+from bellrock.dialects.extension import Bellrock, edits_in_place
 from bellrock.dialects.replacing import lower_chosen
 
 
+@edits_in_place(lambda op: _lower_all(op))
 class LowerFlashAttentionOp(Bellrock.Operation, name="lower_flash_attention"):
     """Lower the kernels of the handle's module whose choice is `flash-attention`."""
 
     target: ext.Operand[transform.AnyOpType]
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _lower_all, context)
 
 
 def _lower_all(root: ir.Operation) -> None:

@@ -29,21 +29,17 @@ from bellrock.dialects.convolution.reading import ConvolutionKernel, read_kernel
 from bellrock.dialects.convolution.results import Panel, Results
 from bellrock.dialects.convolution.winograd_plan import Choice, Plan
 from bellrock.dialects.convolution.winograd_stages import Buffers, Stages
-from bellrock.dialects.extension import Bellrock, attach_in_place
+from bellrock.dialects.extension import Bellrock, edits_in_place
 from bellrock.dialects.grouping import init_index
 from bellrock.dialects.replacing import lower_chosen
 from bellrock.dialects.vector_code import Index
 
 
+@edits_in_place(lambda op: _lower_all(op))
 class LowerWinogradOp(Bellrock.Operation, name="lower_winograd"):
     """Lower the kernels of the handle's module whose choice is `winograd`."""
 
     target: ext.Operand[transform.AnyOpType]
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _lower_all, context)
 
 
 def _lower_all(root: ir.Operation) -> None:

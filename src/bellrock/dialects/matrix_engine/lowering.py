@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from torch_mlir import ir
 from torch_mlir.dialects import ext, transform
 
-from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
+from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 from bellrock.dialects.matrix_engine.product import emit_product
 from bellrock.dialects.matrix_engine.reading import EngineKernel, read_engine_kernel
 from bellrock.dialects.matrix_engine.tile import Choice
@@ -36,26 +36,18 @@ REGISTERS = "bellrock.registers"
 """Attribute of a kernel function: the registers of a thread that its tiles are made for."""
 
 
+@edits_in_place(lambda op: _lower_all(op))
 class LowerMatrixProductsOp(Bellrock.Operation, name="lower_matrix_products"):
     """Lower the kernels of the handle's module whose choice is `dpas`."""
 
     target: ext.Operand[transform.AnyOpType]
 
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _lower_all, context)
 
-
+@edits_in_place(lambda op: _settle_all(op))
 class SettleMatrixProductsOp(Bellrock.Operation, name="settle_matrix_products"):
     """Take the choice `dpas` from kernels of the handle's module that cannot be lowered so."""
 
     target: ext.Operand[transform.AnyOpType]
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _settle_all, context)
 
 
 def _lower_all(root: ir.Operation) -> None:

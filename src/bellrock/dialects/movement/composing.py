@@ -19,7 +19,7 @@ that only windows read.
 from torch_mlir import ir
 from torch_mlir.dialects import ext, transform
 
-from bellrock.dialects.extension import Bellrock, attach_in_place
+from bellrock.dialects.extension import Bellrock, edits_in_place
 from bellrock.dialects.movement.pieces import TooManyPiecesError, looks_through, pieces_of
 from bellrock.dialects.movement.writing import write_pieces
 from bellrock.dialects.pads import PAD
@@ -28,15 +28,11 @@ _FREE = {"tensor.extract_slice", "tensor.empty", "linalg.fill", "linalg.copy"}
 """Looked through whoever else reads them: what they do costs nothing, or is done once anyway."""
 
 
+@edits_in_place(lambda op: _compose_all(op))
 class ComposeMovementOp(Bellrock.Operation, name="compose_movement"):
     """Compose the data movement below the handle's ops (see the module's docstring)."""
 
     target: ext.Operand[transform.AnyOpType]
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _compose_all, context)
 
 
 def _compose_all(root: ir.Operation) -> None:

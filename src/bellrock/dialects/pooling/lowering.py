@@ -23,22 +23,18 @@ Needs: static shapes; floats; see `taken`. A kernel that is otherwise goes to `b
 from torch_mlir import ir
 from torch_mlir.dialects import ext, transform
 
-from bellrock.dialects.extension import Bellrock, attach_in_place
+from bellrock.dialects.extension import Bellrock, edits_in_place
 from bellrock.dialects.pooling.reading import PoolingKernel, read_kernel
 from bellrock.dialects.pooling.rows import Choice, Rows
 from bellrock.dialects.pooling.taken import KNOBS
 from bellrock.dialects.replacing import lower_chosen
 
 
+@edits_in_place(lambda op: _lower_all(op))
 class LowerPoolingsOp(Bellrock.Operation, name="lower_poolings"):
     """Lower the kernels of the handle's module whose choice is `windows`."""
 
     target: ext.Operand[transform.AnyOpType]
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _lower_all, context)
 
 
 def _lower_all(root: ir.Operation) -> None:
