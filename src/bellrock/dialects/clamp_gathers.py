@@ -44,10 +44,29 @@ def _clamp(op: ir.Operation) -> None:
         index = op.operands[d + 1]
         if isinstance(index.owner, ir.Block) or index.owner.operation.name in _IN_BOUNDS:
             continue
+        if _is_clamped(index, size):
+            continue
         kind = ir.IndexType.get(op.context)
         zero = zero or arith.ConstantOp(kind, 0).result
         last = arith.ConstantOp(kind, size - 1).result
         op.operands[d + 1] = arith.minsi(arith.maxsi(index, zero), last)
+
+
+def _is_clamped(index: ir.Value, size: int) -> bool:
+    """Whether an index is min(max(_, a), b), 0 <= a and b < size."""
+    above = _limit(index, "arith.minsi")
+    below = None if above is None else _limit(index.owner.operation.operands[0], "arith.maxsi")
+    return above is not None and below is not None and below >= 0 and above < size
+
+
+def _limit(value: ir.Value, name: str) -> int | None:
+    """Return the constant that a value is the extremum with."""
+    if isinstance(value.owner, ir.Block) or value.owner.operation.name != name:
+        return None
+    owner = value.owner.operation.operands[1].owner
+    if isinstance(owner, ir.Block) or owner.operation.name != "arith.constant":
+        return None
+    return ir.IntegerAttr(owner.operation.attributes["value"]).value
 
 
 OPS = (ClampGathersOp,)

@@ -52,6 +52,7 @@ OP_FILES = (
     "place_results",
     "plan_memory",
     "pooling.lowering",
+    "positions_ahead",
     "preparation",
     "raise_reshapes",
     "reduce_as_made",

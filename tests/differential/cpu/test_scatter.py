@@ -128,3 +128,24 @@ def test_a_wrong_index_means_the_nearest_element() -> None:
     expected = x.clone()
     expected[5], expected[0], expected[2] = u
     assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize("count", [63, 512, 1300])
+def test_strips_of_positions(count: int) -> None:
+    """Positions are computed ahead, 512 at a time, and what is left over."""
+    x, index, updates = numbers(3, 70), places(70, 3, count), numbers(3, count)
+    check(lambda x, i, u: x.scatter_add(1, i, u), x, index, updates)
+    check(lambda x, i, u: x.scatter_reduce(1, i, u, "amax"), x, index, updates)
+    check(lambda x, i, u: x.index_add(0, i, u), numbers(70), index[0], updates[0])
+    check(lambda x, i, u: x.index_put((i,), u), numbers(2000), once(2000, count), updates[0])
+    # The last of several values in one place stays.
+    whole = torch.arange(count).remainder(7).expand(3, count).contiguous()
+    found = compiled(lambda x, i, u: x.scatter(1, i, u), x, whole, updates)
+    last = updates[:, [max(range(i, count, 7)) for i in range(7)]]
+    assert torch.equal(found[:, :7], last)
+    assert torch.equal(found[:, 7:], x[:, 7:])
+    # Positions in rows of their own, along other dimensions; integers.
+    wide = places(9, count // 9 + 1, 130)
+    check(lambda x, i, u: x.scatter_add(0, i, u), numbers(9, 130), wide, numbers(*wide.shape))
+    numbered = torch.arange(3 * count).reshape(3, count)
+    check(lambda x, i, u: x.scatter_add(1, i, u), (x * 9).long(), index, numbered)

@@ -21,3 +21,32 @@ func.func @gather(%table: tensor<4x9xf32>, %which: tensor<4xi64>) -> tensor<4xf3
   } -> tensor<4xf32>
   return %r : tensor<4xf32>
 }
+
+// What is clamped already stays as it is.
+// CHECK-LABEL: func.func @clamped
+// CHECK: %[[LOW:.*]] = arith.maxsi
+// CHECK: %[[SAFE:.*]] = arith.minsi %[[LOW]]
+// CHECK-NEXT: tensor.extract %{{.*}}[%[[SAFE]]]
+func.func @clamped(%table: tensor<9xf32>, %i: index) -> f32 {
+  %c0 = arith.constant 0 : index
+  %c8 = arith.constant 8 : index
+  %low = arith.maxsi %i, %c0 : index
+  %safe = arith.minsi %low, %c8 : index
+  %e = tensor.extract %table[%safe] : tensor<9xf32>
+  return %e : f32
+}
+
+// Clamped, but to another size.
+// CHECK-LABEL: func.func @wider
+// CHECK: %[[WIDE:.*]] = arith.minsi
+// CHECK: %[[LOW:.*]] = arith.maxsi %[[WIDE]]
+// CHECK: %[[SAFE:.*]] = arith.minsi %[[LOW]]
+// CHECK: tensor.extract %{{.*}}[%[[SAFE]]]
+func.func @wider(%table: tensor<8xf32>, %i: index) -> f32 {
+  %c0 = arith.constant 0 : index
+  %c8 = arith.constant 8 : index
+  %low = arith.maxsi %i, %c0 : index
+  %wide = arith.minsi %low, %c8 : index
+  %e = tensor.extract %table[%wide] : tensor<8xf32>
+  return %e : f32
+}
