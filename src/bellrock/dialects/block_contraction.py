@@ -80,9 +80,16 @@ def _lower(op: ir.Operation, choice: ir.DictAttr) -> None:
         copy_left=ir.BoolAttr(choice["copy"]).value,
         pack_right=ir.BoolAttr(choice["pack"]).value or not contiguous(plan, RIGHT, "n"),
         most_columns=most,
+        packed=_packed(op, choice),
     )
     emit = emit_dots if vector_role == "k" else emit_tiles
     _outer(plan, [], lambda at: emit(plan, shape, product, start, at))
+
+
+def _packed(op: ir.Operation, choice: ir.DictAttr) -> ir.Value | None:
+    """Return the panels of a weight that were packed before, if there are any."""
+    prepared = "prepared" in choice and ir.BoolAttr(choice["prepared"]).value
+    return op.operands[2] if prepared and len(op.operands) == 4 else None
 
 
 def _fewer_columns(plan: Plan) -> bool:
@@ -100,14 +107,14 @@ def _outer(plan: Plan, at: list[Size], body: Callable[[list[Size]], None]) -> No
 
 def _most_columns(op: ir.Operation, choice: ir.DictAttr, role: str) -> int:
     """Return the most columns that a block has: known sizes, or the tile's."""
-    left, right, out = maps_of(op)
+    left, right, *_, out = maps_of(op)
     tile = list(ir.DenseI64ArrayAttr(choice["tile"]))
     within, beyond = (right, left) if role == "n" else (left, right)
     sizes = []
     for position, expression in enumerate(out.results):
         loop = ir.AffineDimExpr(expression).position
         if _reads(within, loop) and not _reads(beyond, loop):
-            size = ir.MemRefType(op.operands[2].type).shape[position]
+            size = ir.MemRefType(op.operands[len(op.operands) - 1].type).shape[position]
             sizes.append(tile[loop] if size == ir.ShapedType.get_dynamic_size() else size)
     return math.prod(sizes)
 
@@ -118,7 +125,7 @@ def _reads(access: ir.AffineMap, loop: int) -> bool:
 
 def _initial_fill(op: ir.Operation) -> ir.Operation | None:
     """Return the fill by a constant that makes the result's initial value, just before an op."""
-    result = op.operands[2]
+    result = op.operands[len(op.operands) - 1]
     users = [u.owner.operation for u in result.uses if u.owner.operation.block == op.block]
     last: ir.Operation | None = None
     for user in users:

@@ -29,6 +29,7 @@ OP_FILES = (
     "choice",
     "clamp_gathers",
     "collapse_loops",
+    "contraction.weights",
     "convolution.direct",
     "convolution.filter_packing",
     "convolution.filter_transform",

@@ -18,8 +18,6 @@ from bellrock.dialects.grouping import VIEWS, init_index
 from bellrock.dialects.plan_memory import element_bytes
 from bellrock.dialects.preparation import fixed_arguments
 
-SHARE_PERCENT = 8
-"""Of a function's memory that copies may take beside it."""
 SMALL_BYTES = 4 << 20
 """Memory that copies may take in any case."""
 TAKEN = "bellrock.prepared_bytes"
@@ -35,9 +33,20 @@ class Room:
     total_bytes: int
 
     @classmethod
-    def of(cls, function: ir.Operation) -> Room:
-        """Return the room of a function; stages that took of it before have left less."""
-        return cls(function, max(SMALL_BYTES, peak_bytes(function) * SHARE_PERCENT // 100))
+    def of(cls, function: ir.Operation, percent: int) -> Room:
+        """Return the room of a function; stages that took of it before have left less.
+
+        Args:
+            function: whose weights are copied.
+            percent: of its memory that copies may take beside it; 0: none at all.
+        """
+        share = max(SMALL_BYTES, peak_bytes(function) * percent // 100) if percent > 0 else 0
+        return cls(function, share)
+
+    @property
+    def left_bytes(self) -> int:
+        """What copies may still take."""
+        return self.total_bytes - self.taken_bytes
 
     @property
     def taken_bytes(self) -> int:
@@ -47,12 +56,16 @@ class Room:
 
     def take(self, size_bytes: int) -> bool:
         """Take room for a copy; False, and nothing taken, where too little is left."""
-        wanted = self.taken_bytes + size_bytes
-        if wanted > self.total_bytes:
+        if size_bytes > self.left_bytes:
             return False
-        i64 = ir.IntegerType.get_signless(64, self.function.context)
-        self.function.attributes[TAKEN] = ir.IntegerAttr.get(i64, wanted)
+        self.charge(size_bytes)
         return True
+
+    def charge(self, size_bytes: int) -> None:
+        """Take room that was promised before."""
+        i64 = ir.IntegerType.get_signless(64, self.function.context)
+        total = ir.IntegerAttr.get(i64, self.taken_bytes + size_bytes)
+        self.function.attributes[TAKEN] = total
 
 
 def tensor_bytes(value: ir.Value) -> int:
@@ -81,14 +94,22 @@ def is_fixed(value: ir.Value, function: ir.Operation) -> bool:
     return any(value == arguments[i] for i in fixed_arguments(function))
 
 
-def add_unused_input(op: ir.Operation, value: ir.Value) -> None:
-    """Put an equal op with one more input, which its body does not use, in the place of `op`."""
+def add_unused_input(
+    op: ir.Operation, value: ir.Value, access: ir.AffineMap | None = None
+) -> None:
+    """Put an equal op with one more input, which its body does not use, in the place of `op`.
+
+    Args:
+        op: a `linalg.generic`.
+        value: the input.
+        access: its map; where blocks of the op are to have their part of it, and not the whole.
+    """
     count = init_index(op)
     loops = maps_of(op)[0].n_dims
     rank = ir.RankedTensorType(value.type).rank
     zero = [ir.AffineExpr.get_constant(0)] * rank
     maps = maps_of(op)
-    maps = [*maps[:count], ir.AffineMap.get(loops, 0, zero), *maps[count:]]
+    maps = [*maps[:count], access or ir.AffineMap.get(loops, 0, zero), *maps[count:]]
     operands = list(op.operands)
     inputs, inits = [*operands[:count], value], operands[count:]
     made = linalg.GenericOp(

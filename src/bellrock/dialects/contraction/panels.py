@@ -246,6 +246,15 @@ def read_panel(panels: ir.Value, panel: Size, product: Product) -> ReadRight:
     return read
 
 
+def read_packed(panels: ir.Value, panel: Size, first: Size, product: Product) -> ReadRight:
+    """Read vectors of one panel of an operand that was packed before, from unit `first` on."""
+
+    def read(unit: Size, number: int) -> ir.Value:
+        return product.packed(panels, [panel, add(first, unit)], number)
+
+    return read
+
+
 def transposed(lines: list[ir.Value]) -> list[ir.Value]:
     """Transpose a square of vectors by interleaving halves, log2(lanes) times.
 

@@ -94,15 +94,17 @@ def read_plan(op: ir.Operation) -> Plan:
         CompileError: the op is no contraction of two operands.
     """
     maps = maps_of(op)
-    if len(maps) != 3:
+    if len(maps) not in (3, 4):
         raise CompileError(
             "a packed contraction has two operands and a result",
             got=f"{len(maps)} operands",
             where=op.location,
         )
+    # A fourth is one of the two in another form.
+    operands, maps = [[*each[:2], each[-1]] for each in (list(op.operands), maps)]
     count = maps[0].n_dims
     buffers, steps, sizes = [], [], {}
-    for operand, access in zip(op.operands, maps, strict=True):
+    for operand, access in zip(operands, maps, strict=True):
         buffer, strides = _open(operand)
         buffers.append(buffer)
         by_loop: list[Size] = [0] * count

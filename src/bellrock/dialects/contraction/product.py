@@ -128,6 +128,19 @@ class Product:
             dynamic_position=[], static_position=[0],
         )  # fmt: skip
 
+    def packed(self, panels: ir.Value, at: list[Size], number: int) -> ir.Value:
+        """Return a vector of units of a packed operand, whose elements are as in the operand.
+
+        Args:
+            panels: by panel, unit and element.
+            at: panel and unit.
+            number: of the vector.
+        """
+        elements = self.lanes * self.depth
+        kind = ir.VectorType.get([elements], panels.type.element_type)
+        loaded = vector.load(kind, panels, [value(p) for p in (*at, number * elements)])
+        return vector.bitcast(self.units(), loaded) if self.pairs else self._widened(loaded)
+
     def _widened(self, loaded: ir.Value) -> ir.Value:
         kind = loaded.type
         if isinstance(kind, ir.VectorType):

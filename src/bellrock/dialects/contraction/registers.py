@@ -40,6 +40,7 @@ from bellrock.dialects.contraction.panels import (
     left_in_place,
     left_panel_shape,
     pack_right,
+    read_packed,
     read_panel,
     right_in_place,
     rows_at,
@@ -64,6 +65,9 @@ class Shape:
     pack_right: bool
     most_columns: int
     """Columns of the largest block."""
+    packed: ir.Value | None = None
+    """The right operand of the block in panels, by panel, unit of k, column; where it is packed
+    before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +118,7 @@ def emit_tiles(
         panel = buffer(
             left_panel_shape(block.left, shape.rows, most_units, product.lanes), product.unit
         )
-    if shape.pack_right:
+    if shape.pack_right and shape.packed is None:
         width = shape.vectors * product.lanes
         count = -(-shape.most_columns // width)
         padded = -(-most_units // product.lanes) * product.lanes
@@ -157,7 +161,10 @@ def _row_of_tiles(
     width = shape.vectors * product.lanes
 
     def tile(column: Size) -> None:
-        if panels is not None:
+        if shape.packed is not None:
+            first = floor_divide(depth.start, product.depth)
+            read_right = read_packed(shape.packed, floor_divide(column, width), first, product)
+        elif panels is not None:
             read_right = read_panel(panels, floor_divide(column, width), product)
         else:
             read_right = right_in_place(block.right, column, width, depth, product)

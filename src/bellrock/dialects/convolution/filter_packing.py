@@ -39,17 +39,19 @@ class PackFiltersOp(Bellrock.Operation, name="pack_filters"):
     """Pack the filters of the convolutions below the handle."""
 
     target: ext.Operand[transform.AnyOpType]
+    percent: ir.IntegerAttr
+    """Of the function's memory that copies of weights may take beside it."""
 
     @classmethod
     def attach(cls, context: ir.Context) -> None:
         """Attach the interfaces in one context."""
-        attach_in_place(cls, _pack_all, context)
+        attach_in_place(cls, _pack_all, context, options=("percent",))
 
 
-def _pack_all(root: ir.Operation) -> None:
+def _pack_all(root: ir.Operation, *, percent: int) -> None:
     for function in ops_named(root, "func.func"):
         wanted = [op for op in ops_named(function, "linalg.generic") if _is_chosen(op)]
-        room = Room.of(function) if wanted else None
+        room = Room.of(function, percent) if wanted else None
         groups = by_signature(wanted)
         for ops in sorted(groups, key=lambda each: -tensor_bytes(each[0].results[0])):
             found = [p for p in (_packing(op, function) for op in ops) if p is not None]

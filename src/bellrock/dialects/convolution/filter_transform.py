@@ -43,19 +43,21 @@ class TransformFiltersOp(Bellrock.Operation, name="transform_filters"):
     """Make the transformed filters of the convolutions below the handle."""
 
     target: ext.Operand[transform.AnyOpType]
+    percent: ir.IntegerAttr
+    """Of the function's memory that copies of weights may take beside it."""
 
     @classmethod
     def attach(cls, context: ir.Context) -> None:
         """Attach the interfaces in one context."""
-        attach_in_place(cls, _transform_all, context)
+        attach_in_place(cls, _transform_all, context, options=("percent",))
 
 
-def _transform_all(root: ir.Operation) -> None:
+def _transform_all(root: ir.Operation, *, percent: int) -> None:
     for function in ops_named(root, "func.func"):
-        _transform_in(function)
+        _transform_in(function, percent)
 
 
-def _transform_in(function: ir.Operation) -> None:
+def _transform_in(function: ir.Operation, percent: int) -> None:
     """Transform the filters that the budget has room for, those of the most pixels first."""
     found: dict[ir.Operation, _Filters] = {}
     for op in ops_named(function, "linalg.generic"):
@@ -66,7 +68,7 @@ def _transform_in(function: ir.Operation) -> None:
         filters = None if structured is None else _read(structured)
         if filters is not None:
             found[op] = filters
-    room = Room.of(function) if found else None
+    room = Room.of(function, percent) if found else None
     groups = by_signature(list(found))
     for ops in sorted(groups, key=lambda each: -tensor_bytes(each[0].results[0])):
         choice = ir.DictAttr(ops[0].attributes[CHOICE])

@@ -56,6 +56,8 @@ class Operand:
     layout: str
     """Roles of its dimensions, outermost first, e.g. `mk`, `fchw`, `p0r0`; `*` is the index 0
     (a broadcast dimension), `(2h+kh)` a sum."""
+    packable: bool = False
+    """Whether it may be packed once per set of weights (see `payload/motifs/contraction`)."""
 
     @property
     def bytes(self) -> int | None:
@@ -145,7 +147,10 @@ class Motif:
         named = {name: (size,) for name, size in self.dims.items()}
         named |= {n: sizes for n, sizes in self.lists.items() if n not in named or len(sizes) > 1}
         sizes = [f"{name}={'x'.join(map(str, values))}" for name, values in named.items()]
-        operands = ", ".join(f"{o.layout or 'scalar'}:{o.dtype}" for o in self.inputs)
+        operands = ", ".join(
+            f"{o.layout or 'scalar'}:{o.dtype}{' packable' if o.packable else ''}"
+            for o in self.inputs
+        )
         results = ", ".join(f"{o.layout or 'scalar'}:{o.dtype}" for o in self.outputs)
         fused = "" if self.plain else " fused"
         return f"{self.kind}{variant}{fused} [{' '.join(sizes)}] ({operands}) -> ({results})"

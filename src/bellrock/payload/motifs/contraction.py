@@ -7,10 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from torch_mlir import ir
+
 from bellrock.payload.motifs.access import is_projection, loops_in
 from bellrock.payload.motifs.base import Motif, MotifKind, product
 from bellrock.payload.motifs.body import MULTIPLICATIONS, Combiner, Ref
 from bellrock.payload.motifs.structured import PARALLEL, Structured
+
+PACKABLE = "bellrock.packable"
+"""Attribute of an op: operands that may be packed once per set of weights, for which there is
+memory (`dialects/contraction/weights`). A stage before selection says so."""
 
 _ROLES = {
     # (in left, in right, in output)
@@ -91,7 +97,14 @@ def match(op: Structured) -> Motif | None:
         accumulator=product_sum.dtype,
         plain=product_sum.plain,
         flops_per_point=product_sum.flops,
+        packable=_packable(op.op),
     )
+
+
+def _packable(op: ir.Operation) -> frozenset[int]:
+    if PACKABLE not in op.attributes:
+        return frozenset()
+    return frozenset(ir.DenseI64ArrayAttr(op.attributes[PACKABLE]))
 
 
 def letters_of(roles: list[str], letters: dict[str, str]) -> list[str]:

@@ -7,7 +7,7 @@ and the generic that says the same are the same motif).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from torch_mlir import ir
@@ -76,6 +76,7 @@ class Structured:
         accumulator: str = "",
         plain: bool = True,
         flops_per_point: int | None = None,
+        packable: Collection[int] = (),
     ) -> Motif:
         """Return the record, with what every kind shares filled in.
 
@@ -89,6 +90,7 @@ class Structured:
             accumulator: type in which it computes; the first output's when left out.
             plain: whether the body has nothing but the motif.
             flops_per_point: of the body; counted when left out.
+            packable: operands that may be packed once per set of weights.
         """
         letters = letters or _default_letters(self.iterators)
         per_point = self.body.flops if flops_per_point is None else flops_per_point
@@ -99,7 +101,9 @@ class Structured:
             variant=variant,
             dims=dims,
             lists=lists or {},
-            operands=tuple(self._operand(i, letters) for i in range(len(self.values))),
+            operands=tuple(
+                self._operand(i, letters, packable=i in packable) for i in range(len(self.values))
+            ),
             accumulator=accumulator or self.dtypes[self.input_count],
             loops=self.loops,
             iterators=self.iterators,
@@ -116,12 +120,13 @@ class Structured:
             location=location_of(self.op),
         )
 
-    def _operand(self, index: int, letters: Sequence[str]) -> Operand:
+    def _operand(self, index: int, letters: Sequence[str], *, packable: bool) -> Operand:
         return Operand(
             side=Side.INPUT if index < self.input_count else Side.OUTPUT,
             dtype=self.dtypes[index],
             shape=self.shapes[index],
             layout="".join(_spell(e, letters) for e in self.accesses[index]),
+            packable=packable,
         )
 
     def _bytes_read(self) -> int | None:

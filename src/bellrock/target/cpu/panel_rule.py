@@ -33,6 +33,8 @@ class _Problem:
     lanes: int
     depth_bytes: int
     """Bytes of one packed element."""
+    prepared: bool = False
+    """Whether columns are packed once per set of weights."""
 
     @property
     def row_role(self) -> str:
@@ -45,6 +47,8 @@ class _Problem:
     @property
     def side_by_side(self) -> bool:
         """Whether columns of the right operand lie side by side."""
+        if self.prepared:
+            return True
         right = self.motif.inputs[0 if self.vector == "m" else 1]
         return unit_role(right) in (self.column_role, "")
 
@@ -52,11 +56,20 @@ class _Problem:
     def wide(self) -> bool:
         """Whether panels are wide and flat."""
         cut = self.k * self.depth_bytes > _WHOLE_DEPTH_BYTES
-        return cut and self.side_by_side and self.rows <= _ROWS_OF_WIDE_PANELS
+        few = cut and self.side_by_side and self.rows <= _ROWS_OF_WIDE_PANELS
+        return few and not self.once
+
+    @property
+    def once(self) -> bool:
+        """Whether prepared panels are read by so few rows that long ones are best."""
+        return self.prepared and self.rows <= _ROWS_OF_LONG_PANELS
 
 
 FEW_ROWS = 24
 """Up to so many rows, inner products along k beat packing the other operand."""
+FEWEST_PREPARED, MOST_PREPARED = 4, 256
+"""Rows for which a weight is packed once where it may be: with fewer, inner products read it as
+fast; with more, packing it at each call is a small part."""
 SERIAL_PRODUCTS = 1 << 17
 """Below this many multiplications, waking the other cores costs more than it gains."""
 BLOCKS_PER_CORE = 2
@@ -73,6 +86,10 @@ _ROWS_OF_WIDE_PANELS = 128
 """Up to so many rows, reading the right operand weighs more than multiplying: it is read in
 lines as long as possible, a few at a time."""
 _LEAST_DEPTH = 32
+_ROWS_OF_LONG_PANELS = 28
+_LONG_PANEL_BYTES = 4096
+"""Bytes of one column's part of k where one or two register tiles have all rows: results are added
+to fewer times. Longer ones gain little, and lose digits of the sums."""
 _SHARE_OF_L3 = 8
 """A core's part of the L3 cache holds so many blocks of the result between the parts of k."""
 _WORTH_PACKING = 4
@@ -84,13 +101,15 @@ def default_panels(motif: Motif, facts: Facts) -> PanelKnobs:
     lanes = max(1, facts.vector_bits // LANE_BITS)
     pairs = {o.dtype for o in motif.inputs} == {"bf16"} and PAIRS_FEATURE in facts.features
     m, n, k = (motif.dims[r] for r in ("m", "n", "k"))
-    if along_k(motif) and k >= lanes and min(m, n) <= FEW_ROWS:
-        return _dots(motif, facts, lanes, pairs=pairs)
     vector = "m" if unit_role(motif.outputs[0]) == "m" else "n"
     rows, columns = (n, m) if vector == "m" else (m, n)
+    weight = motif.inputs[0 if vector == "m" else 1]
+    prepared = weight.packable and FEWEST_PREPARED <= rows <= MOST_PREPARED
+    if along_k(motif) and k >= lanes and min(m, n) <= FEW_ROWS and not prepared:
+        return _dots(motif, facts, lanes, pairs=pairs)
     problem = _Problem(
         motif=motif, facts=facts, vector=vector, rows=rows, columns=columns, k=k,
-        batch=motif.dims["batch"], lanes=lanes, depth_bytes=2 if pairs else 4,
+        batch=motif.dims["batch"], lanes=lanes, depth_bytes=2 if pairs else 4, prepared=prepared,
     )  # fmt: skip
     return _tiles(problem, pairs=pairs)
 
@@ -104,11 +123,13 @@ def _tiles(problem: _Problem, *, pairs: bool) -> PanelKnobs:
     width = vectors * problem.lanes
     depth = _depth(problem)
     block_rows, block_columns = _block(problem, rows, width, depth)
-    pack = not problem.side_by_side or (block_rows > rows and problem.k >= _WORTH_PACKING)
+    often = block_rows > rows and problem.k >= _WORTH_PACKING
+    pack = problem.prepared or not problem.side_by_side or often
     return PanelKnobs(
         tile=_tile(problem, block_rows, block_columns),
         vector=problem.vector, lanes=problem.lanes, rows=rows, columns=vectors, depth=depth,
         unroll=4, copy=block_columns > 2 * width and _copies(problem), pack=pack, pairs=pairs,
+        prepared=problem.prepared,
     )  # fmt: skip
 
 
@@ -118,6 +139,8 @@ def _depth(problem: _Problem) -> int:
     if column_bytes <= _WHOLE_DEPTH_BYTES:
         return max(2, problem.k)
     part = _DEPTH_BYTES // problem.depth_bytes
+    if problem.once:
+        part = _LONG_PANEL_BYTES // problem.depth_bytes
     if problem.wide:
         share = -(-problem.columns // problem.facts.cores) * problem.depth_bytes
         part = min(part, max(_LEAST_DEPTH, _panel_bytes(problem.facts) // share))

@@ -48,6 +48,10 @@ class PanelKnobs(Knobs, name="panels"):
     pairs: bool = knob(
         default=False, values=(False,), help="Multiply pairs of bf16 (x86 dot product)."
     )
+    prepared: bool = knob(
+        default=False, values=(False, True),
+        help="Columns come in panels that are packed once per set of weights.",
+    )  # fmt: skip
 
     constraints = (
         Constraint("one-size-per-loop", "len(tile) == rank"),
@@ -88,12 +92,27 @@ class PanelKnobs(Knobs, name="panels"):
                 got=f"vector={self.vector} for {motif.signature()}",
                 allowed="vectors along k only where k lies side by side in both operands",
             )
+        if self.prepared:
+            self._check_prepared(motif)
         dtypes = {o.dtype for o in motif.inputs}
         if self.pairs and (dtypes != {"bf16"} or PAIRS_FEATURE not in facts.features):
             raise SelectionError(
                 f"constraint 'pairs-of-bf16' of {self.name} is broken",
                 got=f"pairs=True for {sorted(dtypes)}",
                 allowed=f"bf16 operands on a processor with {PAIRS_FEATURE}",
+            )
+
+    def _check_prepared(self, motif: Motif) -> None:
+        role, operand = ("m", 0) if self.vector == "m" else ("n", 1)
+        width = self.columns * self.lanes
+        cut = [s for s, r in zip(self.tile, motif.roles, strict=True) if r == role and s % width]
+        if not motif.inputs[operand].packable or self.vector == "k" or cut:
+            raise SelectionError(
+                f"constraint 'whole-panels-of-a-weight' of {self.name} is broken",
+                got=f"prepared=True, vector={self.vector}, tile={list(self.tile)} for "
+                f"{motif.signature()}",
+                allowed=f"columns that are packable, in blocks of a multiple of {width}",
+                hint="what may be packed is a weight, within `prepared_percent` of the memory",
             )
 
 

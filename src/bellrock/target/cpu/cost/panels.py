@@ -9,6 +9,8 @@ Flows in: a motif, `PanelKnobs`, the machine. Flows out: a prediction. Terms:
   instructions or by the traffic of its source, whichever is longer. Rows that are short, or many at
   a time, are not prefetched.
 * *scalar traffic*: the scalar side where it is not copied, for each block of columns.
+* *weight traffic*: panels that are packed once per set of weights, from where they are between
+  calls, as far as arithmetic does not hide it.
 * *panel traffic*: panels that a row of tiles reads from L2, as far as arithmetic does not hide it.
 * *results*: the block of the result, once for each part of k.
 """
@@ -142,7 +144,10 @@ def _tiles(block: _Block, knobs: PanelKnobs, machine: Machine) -> dict[str, floa
         "multiply": tiles * ceil_div(block.k, parts * pair) * step,
         "tiles": tiles
         * (TILE_START_CYCLES + sums * (1 if parts == 1 else 2) + knobs.rows * ROW_CYCLES),
-        "pack": _pack(block, machine, block.k / pair * columns / lanes) if packed else 0.0,
+        "pack": 0.0
+        if knobs.prepared or not packed
+        else _pack(block, machine, block.k / pair * columns / lanes),
+        "weight traffic": EXPOSED * _weight_traffic(block, machine) if knobs.prepared else 0.0,
         "copy": _copy(block, knobs, machine) if knobs.copy else 0.0,
         "scalar traffic": 0.0 if knobs.copy else _in_place(block, knobs, machine),
         "panel traffic": 0.0
@@ -151,6 +156,12 @@ def _tiles(block: _Block, knobs: PanelKnobs, machine: Machine) -> dict[str, floa
         "results": (2 * parts - 1) * machine.cycles(result_bytes, own, busy=block.busy)
         + machine.cycles(result_bytes, block.home, busy=block.busy),
     }
+
+
+def _weight_traffic(block: _Block, machine: Machine) -> float:
+    """Return the cycles of reading a block's packed columns, which lie in long lines."""
+    size = element_bytes(block.vectors.dtype)
+    return _traffic(block, machine, block.columns * block.k * size, followed=True)
 
 
 def _spills(knobs: PanelKnobs, machine: Machine) -> float:
