@@ -94,13 +94,14 @@ def read_plan(op: ir.Operation) -> Plan:
         CompileError: the op is no contraction of two operands.
     """
     maps = maps_of(op)
-    if len(maps) not in (3, 4):
+    read = [i for i, a in enumerate(op.regions[0].blocks[0].arguments) if list(a.uses)]
+    if len(maps) not in (3, 4) or (len(maps) == 4 and 2 in read):
         raise CompileError(
             "a packed contraction has two operands and a result",
             got=f"{len(maps)} operands",
             where=op.location,
         )
-    # A fourth is one of the two in another form.
+    # An input that the body does not read is one of the two in another form.
     operands, maps = [[*each[:2], each[-1]] for each in (list(op.operands), maps)]
     count = maps[0].n_dims
     buffers, steps, sizes = [], [], {}
