@@ -94,9 +94,7 @@ def is_fixed(value: ir.Value, function: ir.Operation) -> bool:
     return any(value == arguments[i] for i in fixed_arguments(function))
 
 
-def add_unused_input(
-    op: ir.Operation, value: ir.Value, access: ir.AffineMap | None = None
-) -> None:
+def add_unused_input(op: ir.Operation, value: ir.Value, access: ir.AffineMap | None = None) -> None:
     """Put an equal op with one more input, which its body does not use, in the place of `op`.
 
     Args:

@@ -196,7 +196,9 @@ def _pack_in(function: ir.Operation) -> None:
         zero = ir.AffineExpr.get_constant(0, op.context)
         results = [ir.AffineExpr.get_floor_div(loop, width), zero, zero]
         count = maps_of(op)[0].n_dims
-        add_unused_input(op, made[panels], ir.AffineMap.get(count, 0, results, op.context))
+        access = ir.AffineMap.get(count, 0, results, op.context)
+        with ir.InsertionPoint(op), op.location:
+            add_unused_input(op, made[panels], access)
 
 
 def _packed(panels: _Panels, function: ir.Operation, by: ir.Attribute) -> ir.Value:
