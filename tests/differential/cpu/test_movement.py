@@ -126,3 +126,29 @@ def test_chains_of_extreme_shapes() -> None:
     check(lambda x, y: (p := torch.cat((x, y), 1), torch.cat((p, p[:, 1:2]), 1))[1] * p.amax(),
           numbers(9, 4), numbers(9, 3))  # fmt: skip
     check(lambda x: (t := x.t().contiguous(), torch.roll(t, 1, 0) + t)[1], numbers(31, 65))
+
+
+@pytest.mark.parametrize("mode", ["reflect", "replicate"])
+@pytest.mark.parametrize(
+    ("shape", "padding"),
+    [
+        ((2, 3, 41), (5, 2)),
+        ((2, 3, 7, 19), (3, 1, 0, 2)),
+        ((1, 2, 5, 6, 9), (1, 2, 1, 0, 2, 1)),
+        ((2, 3, 41), (0, 40)),
+        # A table of indices: too many slices.
+        ((1, 2, 12, 12), (7, 7, 7, 7)),
+    ],
+)
+def test_mirrored_pads(mode: str, shape: tuple[int, ...], padding: tuple[int, ...]) -> None:
+    check(lambda x: F.pad(x, padding, mode=mode), numbers(*shape))
+
+
+def test_mirrored_pads_of_one_element_and_less() -> None:
+    check(lambda x: F.pad(x, (2, 3), mode="replicate"), numbers(2, 1, 1))
+    check(lambda x: F.pad(x, (1, -2), mode="replicate"), numbers(2, 3, 9))
+    check(lambda x: F.pad(x, (1, 2), mode="reflect").bfloat16(), numbers(1, 3, 9))
+    with torch.no_grad():
+        x = numbers(2, 3, 17, 33)
+        program = bellrock.compile(Model(lambda x: F.pad(x, (3, 3, 2, 2), mode="reflect")), (x,))
+    assert len(program.compiled.kernels) == 1

@@ -67,14 +67,10 @@ def block_of(shape: Sequence[int], pieces: Sequence[Piece]) -> list[int]:
     if total <= BLOCK_ELEMENTS:
         target = total
     crossed = {p.access[-1].dim for p in pieces if p.access} - {None, last}
-    turned = {i.dim for p in pieces for i in p.access if i.step < 0 and i.dim is not None}
     tile = [min(n, CROSSING) if d in crossed else 1 for d, n in enumerate(shape)]
     for d in reversed(range(len(shape))):
         room = max(1, target // math.prod(tile) * tile[d])
-        if d in turned:
-            # What is read backwards is of a size that is known.
-            tile[d] = shape[d] if d == last or d in crossed else 1
-        elif d not in crossed:
+        if d not in crossed:
             ends = {end for piece in pieces for end in piece.box[d]}
             tile[d] = _even(math.gcd(*ends), shape[d], min(shape[d], room))
     return tile
@@ -159,14 +155,14 @@ def _copied(
     piece: Piece, begins: Sequence[Offset], sizes: Sequence[Offset], place: ir.Value
 ) -> ir.Value:
     """Emit the copy of a part of a source."""
-    offsets = [_first(index, begins, sizes) for index in piece.access]
+    offsets = [_first(index, begins) for index in piece.access]
     lengths: list[Offset] = [1 if i.dim is None else sizes[i.dim] for i in piece.access]
-    steps = [abs(i.step) for i in piece.access]
-    moving = [i for i in piece.access if i.dim is not None]
+    steps = [i.step for i in piece.access]
+    moving = [i.dim for i in piece.access if i.dim is not None]
     kept = [i.dim is not None for i in piece.access]
     source = _slice(piece.source, offsets, lengths, steps, kept)
     count = len(sizes)
-    access = ir.AffineMap.get(count, 0, [_expression(i, sizes) for i in moving])
+    access = ir.AffineMap.get(count, 0, [ir.AffineExpr.get_dim(d) for d in moving])
     identity = ir.AffineMap.get_identity(count)
     if access == identity:
         return linalg.copy(source, outs=[place])  # a generic would be folded into its source
@@ -183,26 +179,11 @@ def _copied(
     return copy.results[0]
 
 
-def _first(index: Index, begins: Sequence[Offset], sizes: Sequence[Offset]) -> Offset:
+def _first(index: Index, begins: Sequence[Offset]) -> Offset:
     """Return the lowest position of a source that is read."""
     if index.dim is None:
         return index.offset
-    begin = begins[index.dim]
-    if index.step < 0:
-        size = sizes[index.dim]
-        assert isinstance(size, int), "blocks do not cut what is read backwards"
-        begin = _sum(begin, size - 1)
-    return _sum(_product(begin, index.step), index.offset)
-
-
-def _expression(index: Index, sizes: Sequence[Offset]) -> ir.AffineExpr:
-    assert index.dim is not None
-    loop = ir.AffineExpr.get_dim(index.dim)
-    if index.step > 0:
-        return loop
-    size = sizes[index.dim]
-    assert isinstance(size, int), "blocks do not cut what is read backwards"
-    return loop * -1 + (size - 1)
+    return _sum(_product(begins[index.dim], index.step), index.offset)
 
 
 def _slice(
