@@ -155,9 +155,10 @@ class Executable:
 
     def _workspace(self) -> int:
         """Return the address of this thread's workspace, aligned."""
-        if not hasattr(self._local, "buffer"):
+        if not hasattr(self._local, "address"):
             self._local.buffer = fresh_block(self._artifact.workspace_bytes)
-        return int(self._local.buffer.ctypes.data)
+            self._local.address = int(self._local.buffer.ctypes.data)
+        return self._local.address
 
 
 def load(compiled: Compiled) -> Executable:

@@ -75,6 +75,7 @@ class BlockPool:
         self.limit_bytes = limit_bytes
         # Coming back must not wait for a lock: the thread that frees may be the one that holds it.
         self._returned: deque[np.ndarray] = deque()
+        self._lent: dict[int, tuple[weakref.ref[np.ndarray], np.ndarray]] = {}
         self._idle: OrderedDict[int, np.ndarray] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -85,7 +86,8 @@ class BlockPool:
             MemoryError: there is not that much.
         """
         with self._lock:
-            self._sort_in()
+            if self._returned:
+                self._sort_in()
             # The one that came back last is the one whose lines are still in the caches.
             same = next((k for k, b in reversed(self._idle.items()) if b.nbytes == size), None)
             block = None if same is None else self._idle.pop(same)
@@ -94,8 +96,12 @@ class BlockPool:
         # Views of an array refer to it, and so do torch tensors made of it; the block itself
         # stays out of their hands, or it would be freed with them.
         lease = np.frombuffer(block.data, np.uint8)
-        weakref.finalize(lease, self._returned.append, block).atexit = False
+        watch = weakref.ref(lease, self._come_back)  # a `finalize` costs a microsecond a call
+        self._lent[id(watch)] = watch, block
         return lease
+
+    def _come_back(self, watch: weakref.ref[np.ndarray]) -> None:
+        self._returned.append(self._lent.pop(id(watch))[1])
 
     @property
     def idle_bytes(self) -> int:
