@@ -187,10 +187,16 @@ def branch(condition: ir.Value) -> tuple[ir.InsertionPoint, ir.InsertionPoint]:
     return points[0], points[1]
 
 
-def stack_buffer(size: int, element: ir.Type) -> ir.Value:
-    """Return a buffer of the thread's stack (see `thread_buffers`)."""
+def stack_buffer(size: int, element: ir.Type, alignment: int = 64) -> ir.Value:
+    """Return a buffer of the thread's stack (see `thread_buffers`).
+
+    Args:
+        size: in elements.
+        element: type.
+        alignment: in bytes.
+    """
     kind = ir.MemRefType.get([size], element)
-    return memref.alloca(kind, [], [], alignment=64)
+    return memref.alloca(kind, [], [], alignment=alignment)
 
 
 def table(values: Sequence[int]) -> ir.Value:

@@ -4,7 +4,7 @@
 // CHECK-LABEL: func.func @kernel(
 // CHECK-SAME: %[[X:arg0]]: memref<256xf32>, %[[W:arg1]]: memref<90xf32>, %[[B:arg2]]: memref<5xf32>, %[[Y:arg3]]: memref<360xf32>
 // CHECK: scf.forall (%{{.*}}, %{{.*}}) in (2, 3)
-// CHECK: memref.alloca() {alignment = 64 : i64} : memref<{{.*}}xf32>
+// CHECK: memref.alloca() {alignment = 4096 : i64} : memref<{{.*}}xf32>
 // CHECK: vector.maskedload %[[X]]
 // CHECK-COUNT-72: vector.fma
 // CHECK-NOT: vector.fma

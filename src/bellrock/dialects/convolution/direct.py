@@ -37,6 +37,9 @@ from bellrock.dialects.replacing import lower_chosen
 from bellrock.dialects.vector_code import Index
 
 KNOBS = "direct-convolution"
+PAGE_BYTES = 4096
+"""Alignment of packed input and of sums. A load waits for an earlier store whose address is the
+same but for whole pages; so aligned, stores of sums are at the place of pixels read before."""
 
 
 class LowerDirectConvolutionOp(Bellrock.Operation, name="lower_direct_convolution"):
@@ -170,7 +173,7 @@ class _Lowering:
     ) -> None:
         """Emit one block: pack its input, then panel after panel of output channels."""
         kernel, halo = self.kernel, self.halo
-        packed = code.stack_buffer(halo.elements(self.tile_pixels), ir.F32Type.get())
+        packed = code.stack_buffer(halo.elements(self.tile_pixels), ir.F32Type.get(), PAGE_BYTES)
         image = self.arguments[kernel.image.argument]
         padding = padding_of(kernel, halo.lanes, ir.MemRefType(image.type).element_type)
         packing = Packing(kernel, halo, image, packed, padding)
@@ -241,7 +244,7 @@ class _Lowering:
         kernel, halo = self.kernel, self.halo
         pitch = halo.span(self.tile_pixels)
         part = self.panel * pitch
-        sums = code.stack_buffer(kernel.column.axis.spread * part, ir.F32Type.get())
+        sums = code.stack_buffer(kernel.column.axis.spread * part, ir.F32Type.get(), PAGE_BYTES)
         spatial = [*kernel.leading, kernel.row, kernel.column]
         transposed = any(s.axis.spread > 1 for s in spatial)
         steps = filters.steps

@@ -14,13 +14,14 @@ from torch_mlir import ir
 from torch_mlir.dialects import memref, vector
 
 from bellrock.dialects import vector_code as code
-from bellrock.dialects.convolution.geometry import Halo, PhaseTaps, TapBlocks, cut_taps
+from bellrock.dialects.convolution.geometry import (
+    LARGEST_UNROLLED,
+    Halo,
+    PhaseTaps,
+    TapBlocks,
+    cut_taps,
+)
 from bellrock.dialects.vector_code import Index
-
-LARGEST_UNROLLED = 160
-"""Multiply-adds of one unrolled block. Beyond, LLVM's scheduler mixes taps until registers
-spill (25 taps x 16 channels: a hundred spills, half the speed), and compile time grows."""
-
 
 Range = tuple[Index, Index]
 """A first index and an end."""
@@ -240,8 +241,8 @@ def cover(tile: Tile, pixels: Index) -> Iterator[tuple[Tile, Index]]:
     """
     lanes, whole = tile.halo.lanes, tile.pixels
     if isinstance(pixels, int):
-        narrow = -(-(pixels % whole) // lanes)
-        full: Index = pixels // whole
+        narrow = -(-(pixels % whole) // lanes) % tile.vectors
+        full: Index = pixels // whole + (pixels % whole > narrow * lanes)
     else:
         # How many are left is not known: half a tile, or a whole one.
         narrow = tile.vectors // 2

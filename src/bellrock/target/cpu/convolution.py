@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bellrock.dialects.convolution.geometry import Axis, Halo
+from bellrock.dialects.convolution.geometry import LARGEST_UNROLLED, Axis, Halo
 from bellrock.errors import SelectionError
 from bellrock.params.constraint import Constraint
 from bellrock.params.knobs import Knobs, knob
@@ -30,6 +30,8 @@ LONGEST = 1024
 """Most rows or columns of a block that are tried."""
 CROSSING = 2
 """Loads that a vector takes which lies across two lines of the cache: at taps, nearly all do."""
+TURN = 3
+"""Cycles of a turn of the loop over channels and taps, which starts with loads."""
 AGAIN = 0.4
 """Cycles by which a vector from the L2 cache delays multiply-adds."""
 ADD_LATENCY = 4
@@ -181,7 +183,9 @@ class Problem:
             again += far * panels * tiles * self.in_channels * lines * (vectors + 1)
             registers = panel * vectors
             step = max(registers, panel + CROSSING * vectors, 2 * ADD_LATENCY) / 2
-            multiply += panels * tiles * (self.in_channels * self.taps * step + registers + 20)
+            turns = self.in_channels * -(-self.taps * registers // LARGEST_UNROLLED)
+            tile = self.in_channels * self.taps * step + TURN * (turns - 1) + registers + 20
+            multiply += panels * tiles * tile
         vectors = -(-halo.pitch // knobs.lanes)
         planes = halo.depths * len(self.row.phases) * len(self.column.phases)
         per_vector = {1: 2, 2: 3}.get(self.column.stride, 20)
@@ -275,7 +279,7 @@ def _candidates(problem: Problem, facts: Facts) -> Iterator[DirectConvolutionKno
 
 def _tiles(problem: Problem, facts: Facts) -> Iterator[tuple[int, int]]:
     """Yield (channels, vectors) of tiles: all channels in the fewest equal panels."""
-    for vectors in (1, 2, 3, 4, 6, 8):
+    for vectors in (1, 2, 3, 4, 6):
         if vectors == 1:
             most = 3 * facts.vector_registers // 4
         else:

@@ -19,7 +19,7 @@ from bellrock.target.cpu.convolution import (
     problem_of,
 )
 
-WIDTHS = (1, 2, 3, 4, 6, 8)
+WIDTHS = (1, 2, 3, 4, 6)
 """Vectors of pixels of a tile."""
 PARTS = (1, 2, 4, 8, 16)
 """Blocks that rows, or columns, are cut into."""
