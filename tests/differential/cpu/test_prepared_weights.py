@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 import bellrock
+from bellrock.params.lock import Lock
 from bellrock.runtime.threads import share_openmp
 
 share_openmp()
@@ -112,3 +114,22 @@ def test_a_network_beyond_the_budget_is_not_packed() -> None:
         rows = [r for r in compiled.compiled.choices if r.motif.startswith("contraction")]
         assert [r.parameters["prepared"] for r in rows] == [False]
         assert torch.allclose(compiled(x), model(x), atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", list(TOLERANCE))
+def test_vectors_along_the_rows_of_a_weight_on_the_left(dtype: torch.dtype) -> None:
+    model = Weighted(lambda x, w: w @ x, tensors([(150, 61)], dtype, 1)).eval()
+    (x,) = tensors([(61, 19)], dtype, 2)
+    with torch.no_grad():
+        first = bellrock.compile(model, (x,), use_cache=False, variables=MORE)
+        (row,) = (r for r in first.compiled.choices if r.motif.startswith("contraction"))
+        assert "mk" in row.motif
+        assert row.motif.count("packable") == 1
+        new = {"tile": (64, 0, 0), "vector": "m", "rows": 5, "columns": 2, "prepared": True}
+        parameters = {**row.parameters, **new, "depth": 64}
+        lock = Lock(target="cpu", rows=(replace(row, by="lock", parameters=parameters),))
+        compiled = bellrock.compile(model, (x,), use_cache=False, variables=MORE, lock=lock)
+        assert compiled.compiled.artifact.preparation is not None
+        wanted = model.weights[0].double() @ x.double()
+        error = (compiled(x).double() - wanted).abs().max() / wanted.abs().max()
+    assert error < TOLERANCE[dtype], f"relative error {error:.1e}"

@@ -57,12 +57,7 @@ class _Problem:
         """Whether panels are wide and flat."""
         cut = self.k * self.depth_bytes > _WHOLE_DEPTH_BYTES
         few = cut and self.side_by_side and self.rows <= _ROWS_OF_WIDE_PANELS
-        return few and not self.once
-
-    @property
-    def once(self) -> bool:
-        """Whether prepared panels are read by so few rows that long ones are best."""
-        return self.prepared and self.rows <= _ROWS_OF_LONG_PANELS
+        return few and not self.prepared
 
 
 FEW_ROWS = 24
@@ -86,10 +81,9 @@ _ROWS_OF_WIDE_PANELS = 128
 """Up to so many rows, reading the right operand weighs more than multiplying: it is read in
 lines as long as possible, a few at a time."""
 _LEAST_DEPTH = 32
-_ROWS_OF_LONG_PANELS = 28
 _LONG_PANEL_BYTES = 4096
-"""Bytes of one column's part of k where one or two register tiles have all rows: results are added
-to fewer times. Longer ones gain little, and lose digits of the sums."""
+"""Bytes of one column's part of k in panels that are packed once: results are added to fewer times,
+and a few columns fill the cache. Longer ones gain little, and lose digits of the sums."""
 _SHARE_OF_L3 = 8
 """A core's part of the L3 cache holds so many blocks of the result between the parts of k."""
 _WORTH_PACKING = 4
@@ -139,7 +133,7 @@ def _depth(problem: _Problem) -> int:
     if column_bytes <= _WHOLE_DEPTH_BYTES:
         return max(2, problem.k)
     part = _DEPTH_BYTES // problem.depth_bytes
-    if problem.once:
+    if problem.prepared:
         part = _LONG_PANEL_BYTES // problem.depth_bytes
     if problem.wide:
         share = -(-problem.columns // problem.facts.cores) * problem.depth_bytes
