@@ -40,6 +40,7 @@ OP_FILES = (
     "device.builtins",
     "device.calls",
     "drop_empty",
+    "engine_attention.lowering",
     "expand_math",
     "fold_movement",
     "hoist_invariants",

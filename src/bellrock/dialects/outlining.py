@@ -83,6 +83,11 @@ class Outliner:
             op.erase()
 
 
+def drafted(group: Group) -> ir.Operation:
+    """Make a group's kernel function at the insertion point, to be looked at and erased."""
+    return _Draft(group).function().operation
+
+
 def _name_of(function: func.FuncOp) -> str:
     """Name a kernel by its motif and by the hash of its text."""
     text = function.operation.get_asm(use_local_scope=True)

@@ -16,8 +16,9 @@ A size that no suitable factor divides is cut in two; the remainder is reduced i
 Pieces are about as many as a piece has iterations, so that neither reduction is long; those of a
 contraction, whose partial results are matrices, are as `contraction.depth_pieces` says.
 
-Leaves alone: ops that read loop indices, combine in other ways than `_NEUTRAL` knows, or index
-an operand by a reduction loop together with others (windows).
+Leaves alone: the reductions of an attention that is chosen to be one kernel, ops that read loop
+indices, combine in other ways than `_NEUTRAL` knows, or index an operand by a reduction loop
+together with others (windows).
 """
 
 # No postponed annotations here: the dialect reads the field types from them.
@@ -27,6 +28,7 @@ from dataclasses import dataclass
 from torch_mlir import ir
 from torch_mlir.dialects import arith, ext, linalg, tensor, transform
 
+from bellrock.dialects.attention.chosen import chosen_attention
 from bellrock.dialects.contraction.depth_pieces import piece_of
 from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
 from bellrock.dialects.fold_movement import maps_of
@@ -78,7 +80,11 @@ class _Cut:
 def _split_all(
     root: ir.Operation, *, longest: int, longest_of_one: int, fewest: int, most_results: int
 ) -> None:
-    for op in ops_named(root, "linalg.generic"):
+    generics = ops_named(root, "linalg.generic")
+    chosen = {part for op in generics for part in chosen_attention(op) or ()}
+    for op in generics:
+        if op in chosen:
+            continue
         sizes = loop_sizes(op)
         kinds = iterators(op)
         length = math.prod(sizes[d] for d, kind in enumerate(kinds) if kind == "reduction")

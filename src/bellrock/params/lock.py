@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -80,17 +80,20 @@ class Lock:
         """Return the row of a motif, or None."""
         return self._by_motif().get(motif.signature())
 
-    def unused(self, used: Iterable[LockRow]) -> tuple[str, ...]:
+    def unused(
+        self, used: Iterable[LockRow], kinds: Collection[str] | None = None
+    ) -> tuple[str, ...]:
         """Return one warning for each row that matched nothing.
 
         Args:
             used: rows of the run; compared by motif.
+            kinds: of motif that the run was for, if not for all; rows of others are left out.
         """
         matched = {row.motif for row in used}
         return tuple(
             f"{row.where or self.source or 'lock'}: matches no op of this payload: {row.motif}"
             for row in self.rows
-            if row.motif not in matched
+            if row.motif not in matched and (kinds is None or row.motif.partition(" ")[0] in kinds)
         )
 
     def _by_motif(self) -> dict[str, LockRow]:

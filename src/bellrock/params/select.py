@@ -114,7 +114,8 @@ def select_all(
         write_choice(op, chosen[signature][0])
         anchors += 1
     rows = tuple(row for _, row in chosen.values())
-    warnings = lock.unused(rows) if lock is not None and "lock" in by else ()
+    kinds = None if motifs == "all" else wanted
+    warnings = lock.unused(rows, kinds) if lock is not None and "lock" in by else ()
     return Selection(rows=rows, warnings=warnings, anchors=anchors, unclaimed=counts)
 
 

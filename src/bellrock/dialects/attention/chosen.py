@@ -13,13 +13,15 @@ from bellrock.payload.motifs.structured import read_structured
 
 CHOICE = "bellrock.choice"
 KNOBS = "flash-attention"
+ENGINE_KNOBS = "dpas-attention"
 
 
 def chosen_attention(op: ir.Operation) -> list[ir.Operation] | None:
-    """Return the ops of one kernel, if the op's choice is `flash-attention`."""
+    """Return the ops of one kernel, if the op's choice is one pass over the keys."""
     if op.name != "linalg.generic" or CHOICE not in op.attributes:
         return None
-    if ir.StringAttr(ir.DictAttr(op.attributes[CHOICE])["knobs"]).value != KNOBS:
+    knobs = ir.StringAttr(ir.DictAttr(op.attributes[CHOICE])["knobs"]).value
+    if knobs not in (KNOBS, ENGINE_KNOBS):
         return None
     found = attention_at(op)
     return None if found is None else [*_own_positions(found), *found.ops]

@@ -120,15 +120,15 @@ class BlockSide:
             loaded = load_block(self._place, self._load, row, column, form=self._form)
             if self._masked:
                 loaded = self._without_others(loaded, depth)
-            found += _cut(loaded) if self._is_a else [loaded]
+            found += cut(loaded) if self._is_a else [loaded]
         return found[: self._extent // (ROWS if self._is_a else LANES)]
 
     def _without_others(self, block: ir.Value, depth: Index) -> ir.Value:
         """Return a block with zeros beyond the depth."""
         if self._is_a:
             at = code.add(depth, self._tile.lane)
-            return _zero_outside(block, inside(at, self._tile.kernel.depth))
-        return _zero_outside(block, _steps_inside(depth, self._tile.kernel.depth))
+            return zero_outside(block, inside(at, self._tile.kernel.depth))
+        return zero_outside(block, _steps_inside(depth, self._tile.kernel.depth))
 
     def prefetch(self, depth: Index) -> None:
         """Ask for the sub-group's share of what its work-group multiplies from some depth on."""
@@ -186,7 +186,7 @@ class GatheredSide:
             tile.loops(row=tile.clamped_row(code.add(row, e)), depth=clamped) for e in range(ROWS)
         ]
         value = self._read(loops)
-        return _zero_outside(value, inside(at, tile.kernel.depth)) if ragged else value
+        return zero_outside(value, inside(at, tile.kernel.depth)) if ragged else value
 
     def _b_block(self, column: Index, depth: Index) -> ir.Value:
         tile, size = self._tile, self._tile.kernel.depth.size
@@ -195,7 +195,7 @@ class GatheredSide:
         steps = [code.add(depth, e) for e in range(DEPTH)]
         clamped = [code.minimum(s, size - 1) if ragged else s for s in steps]
         value = self._read([tile.loops(column=where, depth=d) for d in clamped])
-        return _zero_outside(value, _steps_inside(depth, tile.kernel.depth)) if ragged else value
+        return zero_outside(value, _steps_inside(depth, tile.kernel.depth)) if ragged else value
 
     def _read(self, loops: Sequence[Sequence[Index]]) -> ir.Value:
         return self._points.at(self._side.value, [indices(self._side.access, at) for at in loops])
@@ -215,7 +215,7 @@ def side_of(
     return BlockSide(tile, access, place, is_a=is_a)
 
 
-def _cut(block: ir.Value) -> list[ir.Value]:
+def cut(block: ir.Value) -> list[ir.Value]:
     """Return the parts of a block of A that one instruction each multiplies."""
     kind = ir.VectorType(block.type)
     (size,) = kind.shape
@@ -233,6 +233,7 @@ def _steps_inside(depth: Index, dimension: Loops) -> ir.Value:
     return vector.from_elements(i1, [inside(code.add(depth, e), dimension) for e in range(DEPTH)])
 
 
-def _zero_outside(value: ir.Value, within: ir.Value) -> ir.Value:
+def zero_outside(value: ir.Value, within: ir.Value) -> ir.Value:
+    """Return a block with zeros where it is not within the depth."""
     kind = ir.VectorType(value.type)
     return arith.select(within, value, code.zeros(kind.shape[0], kind.element_type))

@@ -83,7 +83,8 @@ def is_reduction(op: Structured, combiner: str, initial: float) -> bool:
     made = maker(yielded(op), combiner)
     if made is None or op.input_count != 1 or op.output_count != 1:
         return False
-    both = {ir.BlockArgument(v).arg_number for v in made.operands if isinstance(v.owner, ir.Block)}
+    parts = [before_widening(v) for v in made.operands]
+    both = {ir.BlockArgument(v).arg_number for v in parts if isinstance(v.owner, ir.Block)}
     return both == {0, 1} and is_filled(op, initial)
 
 

@@ -1,0 +1,1 @@
+"""Attention in one pass over keys, both products on matrix engines: the code of one lane."""

@@ -1,0 +1,285 @@
+"""The code of an attention in one pass: a grid of sub-groups, each with some queries.
+
+Flows in: an `AttentionKernel`, its choice, the new function's buffers. Flows out: a `gpu.launch`
+whose body is the code of one lane.
+
+Both products are made transposed: scores have a row for each key and a column, which is a lane, for
+each query. A lane then has all of a softmax: its maximum, total and scale are scalars, and nothing
+goes across lanes. What the first product leaves in the lanes is what the second takes there as its
+right factor, without any movement; and the sums of the second are features by queries.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch_mlir import ir
+from torch_mlir.dialects import arith, gpu, vector
+from torch_mlir.dialects import math as math_dialect
+
+from bellrock.dialects import vector_code as code
+from bellrock.dialects.attention.factor import Factor
+from bellrock.dialects.attention.reading import AttentionKernel
+from bellrock.dialects.attention.score_stages import seen_keys
+from bellrock.dialects.convolution.operands import Operand
+from bellrock.dialects.engine_attention.fragments import FactorMatrix, Fragments
+from bellrock.dialects.engine_attention.results import store_features
+from bellrock.dialects.engine_attention.scores import LaneScores, splat
+from bellrock.dialects.matrix_engine.block_io import DEPTH, LANES, ROWS, multiply
+from bellrock.dialects.matrix_engine.views import split
+from bellrock.dialects.vector_code import Index
+
+_UNROLLED_DEPTH = 16
+"""Steps of the depth that are written out; more of them are a loop."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Choice:
+    """The knobs of `dpas-attention`."""
+
+    queries: int
+    """Of a sub-group."""
+    keys: int
+    """Of a turn of the loop."""
+    features: int
+    """Of a sub-group."""
+    sub_groups: int
+    """Of a work-group."""
+    held: bool
+    """Whether queries stay in registers."""
+    registers: int
+    """Of a thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Softmax:
+    """What a lane knows of the softmax of one query."""
+
+    maximum: ir.Value
+    total: ir.Value
+    sums: tuple[ir.Value, ...]
+    """Of the second product: a vector for each 8 features."""
+
+    @property
+    def values(self) -> list[ir.Value]:
+        """All of it, to be carried by a loop."""
+        return [self.maximum, self.total, *self.sums]
+
+
+def emit_attention(kernel: AttentionKernel, choice: Choice, arguments: Sequence[ir.Value]) -> None:
+    """Emit the launch of a kernel, into the function that the arguments are of."""
+    outer = [d for d in range(len(kernel.shape)) if d not in (kernel.query, kernel.key)]
+    sizes = [kernel.shape[d] for d in outer]
+    grid = (
+        -(-kernel.shape[kernel.query] // (choice.queries * choice.sub_groups)),
+        -(-kernel.feature_size // choice.features),
+        math.prod(sizes),
+    )
+    launch = gpu.LaunchOp(grid, (choice.sub_groups * LANES, 1, 1))
+    block = launch.operation.regions[0].blocks[0]
+    with ir.InsertionPoint(block):
+        column, part, plane = (
+            v if size > 1 else 0 for v, size in zip(list(block.arguments)[:3], grid, strict=True)
+        )
+        # Late queries of a causal mask see the most keys: they come first.
+        column = code.subtract(grid[0] - 1, column)
+        sub_group = 0 if choice.sub_groups == 1 else gpu.subgroup_id()
+        first = code.add(code.scaled(column, choice.sub_groups), sub_group)
+        batch = dict(zip(outer, split(plane, sizes), strict=True))
+        _SubGroup(
+            kernel.at_positions(arguments), choice, arguments, batch,
+            code.scaled(first, choice.queries), code.scaled(part, choice.features),
+        ).emit()  # fmt: skip
+        gpu.terminator()
+
+
+class _SubGroup:
+    """The code of a lane of one sub-group."""
+
+    def __init__(
+        self, kernel: AttentionKernel, choice: Choice, arguments: Sequence[ir.Value],
+        batch: dict[int, Index], query: Index, feature: Index,
+    ) -> None:  # fmt: skip
+        self._kernel, self._choice, self._arguments = kernel, choice, arguments
+        self._batch, self._query, self._feature = batch, query, feature
+        self._lane = gpu.lane_id()
+        keys = kernel.shape[kernel.key]
+        self._keys = min(choice.keys, -(-keys // DEPTH) * DEPTH)
+        self._columns = choice.queries // LANES
+        self._blocks = -(-min(choice.features, kernel.feature_size) // ROWS)
+        self._right = self._fragments(
+            kernel.queries, kernel.query_factor, kernel.query, kernel.depth, is_a=False
+        )
+        self._left = self._fragments(
+            kernel.keys, kernel.key_factor, kernel.key, kernel.depth, is_a=True
+        )
+        self._values = self._fragments(
+            kernel.values, kernel.value_factor, kernel.feature, kernel.key, is_a=True
+        )
+        self._held: dict[int, list[ir.Value]] = {}
+        self._scores = LaneScores(kernel, arguments, keys_fit=keys % self._keys == 0)
+
+    def _fragments(
+        self, operand: Operand, made: Factor, across: int, depth: int, *, is_a: bool
+    ) -> Fragments:
+        """Return how a factor is read; what both products have are keys, by turns."""
+        kernel = self._kernel
+        matrix = FactorMatrix(
+            operand=operand, made=made, across=across, depth=depth, is_a=is_a,
+            sizes=(*kernel.shape, kernel.depth_size, kernel.feature_size),
+            step=self._keys if depth == kernel.key else DEPTH,
+        )  # fmt: skip
+        return Fragments(matrix, self._arguments[operand.argument], self._batch, self._lane)
+
+    def emit(self) -> None:
+        """Emit the loop over keys, and the results."""
+        f32 = ir.F32Type.get()
+        if self._choice.held:
+            for at in range(0, self._kernel.depth_size, DEPTH):
+                self._held[at] = self._right.at(self._query, at, self._columns)
+        one = _Softmax(
+            arith.constant(f32, -math.inf), arith.constant(f32, 0.0),
+            (code.zeros(ROWS, f32),) * self._blocks,
+        )  # fmt: skip
+        start = one.values * self._columns
+        bound = self._seen()
+        if isinstance(bound, int) and bound <= self._keys:
+            found = self._turn(0, start)
+        else:
+            found = code.carried_range(0, bound, start, self._turn, self._keys)
+        for column, softmax in enumerate(self._unpacked(found)):
+            self._finish(column, softmax)
+
+    def _seen(self) -> Index:
+        """Return how many keys some query of the sub-group sees."""
+        total = self._kernel.shape[self._kernel.key]
+        beyond = seen_keys(self._kernel)
+        if beyond is None:
+            return total
+        unseen = code.add(self._query, self._choice.queries - 1 + beyond)
+        return code.minimum(code.maximum(unseen, 0), total)
+
+    def _unpacked(self, values: Sequence[ir.Value]) -> list[_Softmax]:
+        size = 2 + self._blocks
+        parts = [values[i * size : (i + 1) * size] for i in range(self._columns)]
+        return [_Softmax(p[0], p[1], tuple(p[2:])) for p in parts]
+
+    def _turn(self, key: Index, carried: Sequence[ir.Value]) -> list[ir.Value]:
+        """Go on to some more keys."""
+        scores = self._products(key)
+        made = [
+            self._weights(key, column, [row[column] for row in scores], softmax)
+            for column, softmax in enumerate(self._unpacked(carried))
+        ]
+        sums = [list(softmax.sums) for softmax, _ in made]
+        for number, at in enumerate(range(0, self._keys, DEPTH)):
+            values = self._values.at(self._feature, code.add(key, at), self._blocks)
+            for column, (_, weights) in enumerate(made):
+                for block, value in enumerate(values):
+                    sums[column][block] = multiply(value, weights[number], sums[column][block])
+        found: list[ir.Value] = []
+        for (softmax, _), total in zip(made, sums, strict=True):
+            found += [softmax.maximum, softmax.total, *total]
+        return found
+
+    def _products(self, key: Index) -> list[list[ir.Value]]:
+        """Return the scores: for each 8 keys and 16 queries, the lane's vector."""
+        rows, columns = self._keys // ROWS, self._columns
+        size = self._kernel.depth_size
+        zero = [code.zeros(ROWS, ir.F32Type.get())] * (rows * columns)
+
+        def step(depth: Index, sums: Sequence[ir.Value]) -> list[ir.Value]:
+            left = self._left.at(key, depth, rows)
+            known = isinstance(depth, int) and depth in self._held
+            right = self._held[depth] if known else self._right.at(self._query, depth, columns)
+            return [
+                multiply(left[i // columns], right[i % columns], value)
+                for i, value in enumerate(sums)
+            ]
+
+        if size > _UNROLLED_DEPTH * DEPTH and not self._held:
+            found = list(code.carried_range(0, size, zero, step, DEPTH))
+        else:
+            found = zero
+            for depth in range(0, size, DEPTH):
+                found = step(depth, found)
+        return [found[i * columns : (i + 1) * columns] for i in range(rows)]
+
+    def _query_of(self, column: int) -> Index:
+        return code.add(self._query, column * LANES, self._lane)
+
+    def _weights(
+        self, key: Index, column: int, scores: Sequence[ir.Value], before: _Softmax
+    ) -> tuple[_Softmax, list[ir.Value]]:
+        """Return a query's softmax with these scores, and what values are multiplied by."""
+        kernel = self._kernel
+        query = code.minimum(self._query_of(column), kernel.shape[kernel.query] - 1)
+        point = {**self._batch, kernel.query: query}
+        staged = [
+            self._scores.emit(value, {**point, kernel.key: code.add(key, i * ROWS)})
+            for i, value in enumerate(scores)
+        ]
+        f32 = ir.F32Type.get()
+        peak = larger(before.maximum, peak_of(staged))
+        unseen = arith.cmpf(arith.CmpFPredicate.OEQ, peak, arith.constant(f32, -math.inf))
+        # Where no key was seen yet, exponentials are of minus infinity less zero.
+        shift = arith.select(unseen, arith.constant(f32, 0.0), peak)
+        scale = math_dialect.exp(arith.subf(before.maximum, shift))
+        shifts = code.broadcast(shift, ROWS)
+        weights = [math_dialect.exp(arith.subf(value, shifts)) for value in staged]
+        total = arith.addf(arith.mulf(before.total, scale), sum_of(weights))
+        scales = code.broadcast(scale, ROWS)
+        sums = tuple(arith.mulf(value, scales) for value in before.sums)
+        return _Softmax(peak, total, sums), self._narrowed(weights)
+
+    def _narrowed(self, weights: Sequence[ir.Value]) -> list[ir.Value]:
+        """Return exponentials as blocks of a right factor."""
+        buffer = self._arguments[self._kernel.values.argument]
+        kind = ir.VectorType.get([ROWS], ir.MemRefType(buffer.type).element_type)
+        narrow = [arith.truncf(kind, w) for w in weights]
+        return [
+            code.shuffle(narrow[i], narrow[i + 1], list(range(2 * ROWS)))
+            for i in range(0, len(narrow), 2)
+        ]
+
+    def _finish(self, column: int, softmax: _Softmax) -> None:
+        """Divide by the total, and put the results where they belong."""
+        total = softmax.total
+        f32 = ir.F32Type.get()
+        if self._kernel.empty_is_zero:
+            zero = arith.constant(f32, 0.0)
+            empty = arith.cmpf(arith.CmpFPredicate.OEQ, total, zero)
+            total = arith.select(empty, arith.constant(f32, 1.0), total)
+        totals = code.broadcast(total, ROWS)
+        results = [arith.divf(value, totals) for value in softmax.sums]
+        point = {**self._batch, self._kernel.query: self._query_of(column)}
+        store_features(self._kernel, self._arguments, results, point, self._feature)
+
+
+def larger(a: ir.Value, b: ir.Value) -> ir.Value:
+    """Return the larger; a NaN in `b` is not kept, but its exponential will be."""
+    return arith.select(arith.cmpf(arith.CmpFPredicate.OGT, b, a), b, a)
+
+
+def peak_of(vectors: Sequence[ir.Value]) -> ir.Value:
+    """Return the largest element."""
+    best = splat(ROWS, -math.inf)
+    for value in vectors:
+        best = larger(best, value)
+    elements = [vector.extract(best, [], [e]) for e in range(ROWS)]
+    while len(elements) > 1:
+        elements = [larger(a, b) for a, b in zip(elements[::2], elements[1::2], strict=True)]
+    return elements[0]
+
+
+def sum_of(vectors: Sequence[ir.Value]) -> ir.Value:
+    """Return the sum of all elements."""
+    total = vectors[0]
+    for value in vectors[1:]:
+        total = arith.addf(total, value)
+    elements = [vector.extract(total, [], [e]) for e in range(ROWS)]
+    while len(elements) > 1:
+        elements = [arith.addf(a, b) for a, b in zip(elements[::2], elements[1::2], strict=True)]
+    return elements[0]

@@ -1,0 +1,177 @@
+"""Attention in one pass on matrix engines, in the interpreter, against the same in binary64."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch.nn import functional
+
+from bellrock.api import CompiledModel
+from bellrock.api import compile as compile_model
+from bellrock.dialects import vector_code
+from bellrock.dialects.engine_attention import lanes
+from bellrock.target.xegpu.calls import matrix_products
+from bellrock.target.xegpu.container import unpack
+
+DTYPES = [torch.float16, torch.bfloat16]
+TOLERANCES = {torch.float16: 4e-3, torch.bfloat16: 3e-2}
+SHAPES = [
+    # batch, heads, queries, keys, depth, features, causal
+    (1, 2, 32, 32, 32, 32, False),
+    (2, 2, 19, 53, 48, 40, False),
+    (1, 2, 41, 41, 33, 33, True),
+    (1, 1, 5, 70, 16, 7, False),
+    (2, 1, 1, 1, 1, 1, False),
+    (1, 1, 17, 16, 80, 136, False),
+    (1, 3, 35, 35, 64, 64, True),
+    (1, 1, 3, 37, 272, 5, False),
+]
+
+
+@pytest.fixture(autouse=True)
+def interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BELLROCK_XEGPU_LOADER", "simt")
+
+
+class Attentions(torch.nn.Module):
+    """One attention for each three inputs."""
+
+    def __init__(self, causal: list[bool]) -> None:
+        super().__init__()
+        self.causal = causal
+
+    def forward(self, *given: torch.Tensor) -> list[torch.Tensor]:
+        return [
+            functional.scaled_dot_product_attention(q, k, v, is_causal=causal)
+            for q, k, v, causal in zip(
+                given[::3], given[1::3], given[2::3], self.causal, strict=True
+            )
+        ]
+
+
+class Written(torch.nn.Module):
+    """As models write it: one projection for all, masks, and each step in the model's type."""
+
+    def forward(
+        self, x: torch.Tensor, hidden: torch.Tensor, bias: torch.Tensor
+    ) -> list[torch.Tensor]:
+        batch, length, width = x.shape
+        q, k, v = (
+            p.reshape(batch, length, 3, -1).transpose(1, 2) for p in x.split(width // 3, dim=-1)
+        )
+        scores = q @ k.transpose(-1, -2) * (1.0 / math.sqrt(q.shape[-1]))
+        causal = torch.ones(length, length).tril().bool()
+        found = []
+        for masked in (scores.masked_fill(~causal, -math.inf), scores.masked_fill(hidden, -1e4)):
+            found.append((torch.softmax(masked + bias, -1) @ v).transpose(1, 2).flatten(2))
+        return found
+
+
+def inputs_of(dtype: torch.dtype, *shapes: tuple[int, ...]) -> list[torch.Tensor]:
+    """Return random tensors."""
+    generator = torch.Generator().manual_seed(len(shapes))
+    return [torch.randn(s, generator=generator).to(dtype) for s in shapes]
+
+
+def attentions_of(program: CompiledModel) -> list[int]:
+    """Return the calls of matrix engines in each kernel of attention."""
+    codes = program.compiled.artifact.objects[1:]
+    return [
+        sum(matrix_products(module.spirv) for module in unpack(code).modules)
+        for info, code in zip(program.compiled.kernels, codes, strict=True)
+        if info.motif == "attention"
+    ]
+
+
+def errors(
+    model: torch.nn.Module, program: CompiledModel, inputs: list[torch.Tensor]
+) -> list[float]:
+    """Return how far each result is from that in binary64, for the size of that."""
+    wanted = model.double()(*(x.double() if x.is_floating_point() else x for x in inputs))
+    return [
+        float((x.double() - y).abs().max() / y.abs().max())
+        for x, y in zip(program(*inputs), wanted, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_any_shape(dtype: torch.dtype) -> None:
+    shapes = [
+        (b, h, *s)
+        for b, h, q, k, d, f, _ in SHAPES
+        for s in ((q, d), (k, d), (k, f))
+    ]  # fmt: skip
+    inputs = inputs_of(dtype, *shapes)
+    model = Attentions([s[-1] for s in SHAPES])
+    program = compile_model(model, inputs, target="xegpu", use_cache=False, jobs=1)
+    for shape, error in zip(SHAPES, errors(model, program, inputs), strict=True):
+        assert error < TOLERANCES[dtype], shape
+    # A softmax of one key is known before: its attention is a copy.
+    found = attentions_of(program)
+    assert len(found) >= len(SHAPES) - 1
+    assert min(found) > 0
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_masks_and_steps_of_models(dtype: torch.dtype) -> None:
+    x, bias = inputs_of(dtype, (2, 37, 3 * 48), (37,))
+    hidden = torch.zeros(2, 1, 1, 37, dtype=torch.bool)
+    hidden[0, ..., 20:] = True
+    inputs = [x, hidden, bias]
+    program = compile_model(Written(), inputs, target="xegpu", use_cache=False, jobs=1)
+    assert max(errors(Written(), program, inputs)) < TOLERANCES[dtype]
+
+
+def test_queries_that_see_no_key() -> None:
+    inputs = inputs_of(torch.float16, *((1, 1, 21, 16),) * 3)
+    mask = torch.ones(21, 21, dtype=torch.bool)
+    mask[4] = False
+
+    class Masked(torch.nn.Module):
+        def forward(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+            return functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+
+    program = compile_model(Masked(), inputs, target="xegpu", use_cache=False, jobs=1)
+    got = program(*inputs)
+    assert torch.equal(got[0, 0, 4], torch.zeros(16, dtype=torch.float16))
+    assert bool(got.isfinite().all())
+
+
+def test_other_heads_stay_out() -> None:
+    """Blocks beyond the keys of one head hold those of the next: here NaN."""
+    inputs = inputs_of(torch.float16, *((1, 2, 40, 48),) * 3)
+    for x in inputs:
+        x[:, 1] = torch.nan
+    model = Attentions([False])
+    (got,) = compile_model(model, inputs, target="xegpu", use_cache=False, jobs=1)(*inputs)
+    (wanted,) = model(*(x[:, :1].double() for x in inputs))
+    assert float((got[:, :1].double() - wanted).abs().max()) < TOLERANCES[torch.float16]
+    assert bool(got[:, 1].isnan().all())
+
+
+def test_a_long_softmax_is_not_cut() -> None:
+    shapes = [(1, 1, 16, 32), (1, 1, 2100, 32), (1, 1, 2100, 32)]
+    inputs = inputs_of(torch.bfloat16, *shapes)
+    model = Attentions([False])
+    program = compile_model(model, inputs, target="xegpu", use_cache=False, jobs=1)
+    assert len(program.compiled.kernels) == 1
+    assert max(errors(model, program, inputs)) < TOLERANCES[torch.bfloat16]
+
+
+def test_a_wrong_order_of_keys_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Reversed:
+        """The builders of code, one of which joins vectors the wrong way round."""
+
+        def __getattr__(self, name: str) -> object:
+            plain = getattr(vector_code, name)
+            if name != "shuffle":
+                return plain
+            return lambda a, b, order: plain(a, b, order[::-1])
+
+    inputs = inputs_of(torch.float16, *((1, 1, 32, 32),) * 3)
+    model = Attentions([False])
+    monkeypatch.setattr(lanes, "code", Reversed())
+    program = compile_model(model, inputs, target="xegpu", use_cache=False, jobs=1)
+    assert max(errors(model, program, inputs)) > TOLERANCES[torch.float16]
