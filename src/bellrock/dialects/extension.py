@@ -48,6 +48,7 @@ OP_FILES = (
     "kernel_loops",
     "loop_barriers",
     "matrix_engine.lowering",
+    "matrix_engine.padding",
     "movement.composing",
     "narrow_results",
     "outline_kernels",

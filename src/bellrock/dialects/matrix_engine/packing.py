@@ -5,7 +5,8 @@ elementwise ops before the product). Flows out: a launch that writes it row by r
 whole cache lines, zeros behind each row; and the side as it lies then.
 
 That pays where each element is multiplied many times. Images of convolutions are not copied:
-windows overlap, and the copy would be as many times larger as the window has taps.
+windows overlap, and the copy would be as many times larger as the window has taps. What depends on
+fixed arguments only is copied once, before (`padding`).
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def with_packed(
     for side in (kernel.a, kernel.b):
         if not is_packed(kernel, side):
             continue
-        packing = _Packing(kernel, side)
+        packing = Packing(kernel, side)
         copy = memref.alloc(packing.kind, [], [], alignment=BASE_BYTES)
         packing.emit(Points(arguments), copy)
         moved = dataclasses.replace(side, memory=packing.memory(len(buffers)), padded=True)
@@ -71,10 +72,11 @@ def is_packed(kernel: EngineKernel, side: Side) -> bool:
     return apart and uses >= USES and block_access(kernel, side) is None
 
 
-class _Packing:
-    """The copy of one side."""
+class Packing:
+    """The copy of one side: rows along `wide`, one for each step of `batch` and `tall`."""
 
     def __init__(self, kernel: EngineKernel, side: Side) -> None:
+        """Choose which dimension rows run along."""
         self._kernel, self._side = kernel, side
         is_a = side is kernel.a
         across = kernel.rows if is_a else kernel.columns
@@ -85,25 +87,30 @@ class _Packing:
             depth_first = False
         elif across.stride(strides) == 1:
             depth_first = True
-        self._tall, self._wide = (kernel.depth, across) if depth_first else (across, kernel.depth)
+        self.tall, self.wide = (kernel.depth, across) if depth_first else (across, kernel.depth)
         own = loops_in(side.access)
         batch = [(n, s) for n, s in zip(kernel.batch.numbers, kernel.batch.sizes, strict=True)
                  if n in own]  # fmt: skip
-        self._batch = Loops(tuple(n for n, _ in batch), tuple(s for _, s in batch))
-        self._pitch = -(-self._wide.size // _UNIT) * _UNIT
+        self.batch = Loops(tuple(n for n, _ in batch), tuple(s for _, s in batch))
+        self.pitch = self.pitch_of(self.wide.size)
+
+    @staticmethod
+    def pitch_of(size: int) -> int:
+        """Return how far apart rows of a size start."""
+        return -(-size // _UNIT) * _UNIT
 
     @property
     def kind(self) -> ir.MemRefType:
         """Of the copy."""
-        elements = self._batch.size * self._tall.size * self._pitch
+        elements = self.batch.size * self.tall.size * self.pitch
         return ir.MemRefType.get([elements], ir.Type.parse(self._side.dtype))
 
     def memory(self, argument: int) -> Operand:
         """Return how the copy lies in memory."""
         strides: dict[int, int] = {}
         step = 1
-        for dimension, start in ((self._wide, 1), (self._tall, self._pitch),
-                                 (self._batch, self._pitch * self._tall.size)):  # fmt: skip
+        for dimension, start in ((self.wide, 1), (self.tall, self.pitch),
+                                 (self.batch, self.pitch * self.tall.size)):  # fmt: skip
             step = start
             for number, size in zip(
                 reversed(dimension.numbers), reversed(dimension.sizes), strict=True
@@ -115,14 +122,14 @@ class _Packing:
     def emit(self, points: Points, copy: ir.Value) -> None:
         """Emit the launch."""
         part = _STEPS * LANES
-        grid = (-(-self._pitch // part), -(-self._tall.size // _SUB_GROUPS), self._batch.size)
+        grid = (-(-self.pitch // part), -(-self.tall.size // _SUB_GROUPS), self.batch.size)
         launch = gpu.LaunchOp(grid, (_SUB_GROUPS * LANES, 1, 1))
         block = launch.operation.regions[0].blocks[0]
         with ir.InsertionPoint(block):
             column, row, batch = list(block.arguments)[:3]
             row = code.add(code.scaled(row, _SUB_GROUPS), gpu.subgroup_id())
             column = code.add(code.scaled(column, part), gpu.lane_id())
-            here = scf.IfOp(inside(row, self._tall))
+            here = scf.IfOp(inside(row, self.tall))
             with ir.InsertionPoint(here.then_block):
                 self._copy(points, copy, row, column, batch)
                 scf.YieldOp([])
@@ -134,26 +141,26 @@ class _Packing:
         """Copy a lane's elements of a row."""
         at = [code.add(column, e * LANES) for e in range(_STEPS)]
         loops: list[Index] = [0] * len(self._kernel.op.loops)
-        for where, dimension in ((row, self._tall), (batch, self._batch)):
+        for where, dimension in ((row, self.tall), (batch, self.batch)):
             for number, index in zip(dimension.numbers, split(where, dimension.sizes), strict=True):
                 loops[number] = index
         wanted = []
         for place in at:
             mine = list(loops)
-            clamped = code.minimum(place, self._wide.size - 1)
+            clamped = code.minimum(place, self.wide.size - 1)
             for number, index in zip(
-                self._wide.numbers, split(clamped, self._wide.sizes), strict=True
+                self.wide.numbers, split(clamped, self.wide.sizes), strict=True
             ):
                 mine[number] = index
             wanted.append(indices(self._side.access, mine))
         values = points.at(self._side.value, wanted)
         kind = ir.VectorType(values.type).element_type
         zero = arith.constant(kind, 0.0)
-        start = code.scaled(code.add(code.scaled(batch, self._tall.size), row), self._pitch)
+        start = code.scaled(code.add(code.scaled(batch, self.tall.size), row), self.pitch)
         for e, place in enumerate(at):
-            fits = scf.IfOp(code.below(place, self._pitch))
+            fits = scf.IfOp(code.below(place, self.pitch))
             with ir.InsertionPoint(fits.then_block):
                 value = vector.extract(values, [], [e])
-                value = arith.select(inside(place, self._wide), value, zero)
+                value = arith.select(inside(place, self.wide), value, zero)
                 memref.store(value, copy, [code.as_value(code.add(start, place))])
                 scf.YieldOp([])

@@ -24,6 +24,8 @@ from bellrock.payload.motifs.access import Access, loops_in
 from bellrock.payload.motifs.contraction import read_product_sum
 from bellrock.payload.motifs.structured import Structured, read_structured
 
+PADDED = "bellrock.padded"
+"""Attribute of a product: numbers of the operands behind whose rows memory has zeros."""
 ELEMENTS = ("f16", "bf16")
 """What matrix engines multiply here; sums are in f32."""
 
@@ -124,7 +126,12 @@ def _side(op: Structured, number: int) -> Side | None:
         return None
     source = source_of(value)
     memory = None if source is None else operand_of(source, access)
-    return Side(value, access, op.dtypes[number], memory)
+    return Side(value, access, op.dtypes[number], memory, number in padded_operands(op.op))
+
+
+def padded_operands(op: ir.Operation) -> list[int]:
+    """Return the operands of a product behind whose rows memory has zeros."""
+    return list(ir.DenseI64ArrayAttr(op.attributes[PADDED])) if PADDED in op.attributes else []
 
 
 def _initial(anchor: ir.Operation) -> ir.Value | type[Unreadable] | None:
