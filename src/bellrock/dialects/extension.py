@@ -37,6 +37,7 @@ OP_FILES = (
     "destinations",
     "device.item_loops",
     "device.launches",
+    "device.group_reductions",
     "device.builtins",
     "device.calls",
     "drop_empty",

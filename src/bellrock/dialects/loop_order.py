@@ -54,22 +54,43 @@ def _cost(strides: list[int], outputs: int, size: int) -> float:
     return total * vectors * _LANES / max(size, 1)
 
 
-def operand_strides(operand: ir.Value, access: ir.AffineMap) -> list[int] | None:
+def operand_strides(
+    operand: ir.Value, access: ir.AffineMap, *, tensors: bool = False
+) -> list[int] | None:
     """Return the step in elements that an operand takes along each loop.
 
     A dynamic stride counts as large. None where the operand is no memref.
+
+    Args:
+        operand: of a linalg op.
+        access: its map.
+        tensors: whether tensors count too; they are taken to be contiguous.
     """
     steps = [0] * access.n_dims
     if not len(access.results):
         return steps
-    if not isinstance(operand.type, ir.MemRefType):
+    if not isinstance(operand.type, ir.MemRefType) and not tensors:
         return None
-    strides, _ = ir.MemRefType(operand.type).get_strides_and_offset()
+    strides = _strides(operand.type)
+    if strides is None:
+        return None
     for expr, stride in zip(access.results, strides, strict=True):
         step = abs(stride) if stride != ir.ShapedType.get_dynamic_stride_or_offset() else 1 << 20
         for d, coefficient in coefficients(expr).items():
             steps[d] += coefficient * step
     return steps
+
+
+def _strides(kind: ir.Type) -> list[int] | None:
+    if isinstance(kind, ir.MemRefType):
+        return list(kind.get_strides_and_offset()[0])
+    if not isinstance(kind, ir.RankedTensorType):
+        return None
+    strides, step = [], 1
+    for size in reversed(kind.shape):
+        strides.append(step)
+        step *= max(1, size)
+    return strides[::-1]
 
 
 def coefficients(expr: ir.AffineExpr) -> dict[int, int]:

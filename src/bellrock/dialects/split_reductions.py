@@ -33,10 +33,12 @@ from bellrock.dialects.contraction.depth_pieces import piece_of
 from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
 from bellrock.dialects.fold_movement import maps_of
 from bellrock.dialects.grouping import init_index, iterators
-from bellrock.dialects.loop_order import loop_sizes
+from bellrock.dialects.loop_order import loop_sizes, operand_strides
 
 _NEAR = math.log(4)
 """Pieces within this factor of the wanted size are all equally good."""
+_FAR = 16
+"""Elements from which on neighbours are in cache lines of their own."""
 _NEUTRAL: dict[str, float] = {
     "arith.addf": 0.0, "arith.mulf": 1.0,
     "arith.maximumf": -math.inf, "arith.maxnumf": -math.inf,
@@ -59,11 +61,16 @@ class SplitReductionsOp(Bellrock.Operation, name="split_reductions"):
     most_results: ir.IntegerAttr
     """Results up to which it is split: with more there is parallel work enough, and the
     partial results would be as much memory traffic as the operands."""
+    longest_row: ir.IntegerAttr
+    """Iterations up to which a reduction along memory is left to work-items that share a row."""
+    fewest_rows: ir.IntegerAttr
+    """Results from which on it is: fewer rows leave most of a device idle."""
 
     @classmethod
     def attach(cls, context: ir.Context) -> None:
         """Attach the interfaces in one context."""
-        options = ("longest", "longest_of_one", "fewest", "most_results")
+        options = ("longest", "longest_of_one", "fewest", "most_results", "longest_row",
+                   "fewest_rows")  # fmt: skip
         attach_in_place(cls, _split_all, context, options=options)
 
 
@@ -78,8 +85,9 @@ class _Cut:
 
 
 def _split_all(
-    root: ir.Operation, *, longest: int, longest_of_one: int, fewest: int, most_results: int
-) -> None:
+    root: ir.Operation, *, longest: int, longest_of_one: int, fewest: int, most_results: int,
+    longest_row: int, fewest_rows: int,
+) -> None:  # fmt: skip
     generics = ops_named(root, "linalg.generic")
     chosen = {part for op in generics for part in chosen_attention(op) or ()}
     for op in generics:
@@ -90,7 +98,8 @@ def _split_all(
         length = math.prod(sizes[d] for d, kind in enumerate(kinds) if kind == "reduction")
         results = math.prod(sizes[d] for d, kind in enumerate(kinds) if kind == "parallel")
         least = longest_of_one if 1 in (init_index(op), results) else longest
-        if length < least or combiner_of(op) is None:
+        shared = length <= longest_row and results >= fewest_rows and along_memory(op)
+        if length < least or shared or combiner_of(op) is None:
             continue
         piece = piece_of(op)
         if piece is None:  # neither the partial results nor the last reduction is to be long
@@ -101,12 +110,28 @@ def _split_all(
                 _split(op, cut, sizes)
 
 
+def along_memory(op: ir.Operation) -> bool:
+    """Whether neighbours in memory are iterations of a reduction, not results.
+
+    Args:
+        op: a generic; where it is on tensors, they are taken to be contiguous.
+    """
+    inputs = zip(list(op.operands)[: init_index(op)], maps_of(op), strict=False)
+    strides = [operand_strides(value, access, tensors=True) for value, access in inputs]
+    known = [s for s in strides if s is not None]
+    if not any(any(s) for s in known):
+        return False
+    kinds = iterators(op)
+    best = min(range(len(kinds)), key=lambda d: sum(min(s[d], _FAR) for s in known))
+    return kinds[best] == "reduction"
+
+
 def combiner_of(op: ir.Operation) -> ir.Operation | None:
     """Return the op of a reduction's body that combines the old result with a new element.
 
     None where the op has several results, reads loop indices, or combines in another way.
     """
-    if len(op.results) != 1 or ops_named(op, "linalg.index"):
+    if len(op.operands) - init_index(op) != 1 or ops_named(op, "linalg.index"):
         return None
     block = op.regions[0].blocks[0]
     carried = block.arguments[init_index(op)]
@@ -287,11 +312,21 @@ def _iterator_types(kinds: list[str]) -> ir.ArrayAttr:
 
 
 def _filled(kind: ir.RankedTensorType, combiner: str) -> ir.Value:
-    element, neutral = kind.element_type, _NEUTRAL[combiner]
-    value = neutral if isinstance(element, ir.FloatType) else int(neutral)
-    constant = arith.ConstantOp(element, value).result
-    empty = tensor.EmptyOp(list(kind.shape), element).result
+    constant = neutral_of(combiner, kind.element_type)
+    empty = tensor.EmptyOp(list(kind.shape), kind.element_type).result
     return linalg.fill(constant, outs=[empty])
+
+
+def neutral_of(combiner: str, element: ir.Type) -> ir.Value:
+    """Return a constant that changes nothing it is combined with.
+
+    Args:
+        combiner: name of the op, as of one that `combiner_of` returns.
+        element: its type.
+    """
+    neutral = _NEUTRAL[combiner]
+    value = neutral if isinstance(element, ir.FloatType) else int(neutral)
+    return arith.ConstantOp(element, value).result
 
 
 def _copy_body(source: ir.Operation, target: ir.Operation) -> None:

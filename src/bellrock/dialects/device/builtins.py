@@ -11,6 +11,8 @@ Rewrite, in a gpu.module:
     %y = llvm.call spir_funccc @_Z15__spirv_ocl_sinf(%x) : (f32) -> f32
 
 Narrower floats widen to f32, and round once. Leaves alone: what has no such instruction.
+`gpu.shuffle` (exclusive or) becomes a call of `sub_group_shuffle_xor`: upstream does that only in
+functions that state their sub-group size, which kernels here do at the very end.
 """
 
 # No postponed annotations here: the dialect reads the field types from them.
@@ -29,7 +31,7 @@ _NAMES = {
 } | {"powf": "pow", "fpowi": "pown", "roundeven": "rint", "absf": "fabs"}
 """Function of `math` -> extended instruction."""
 PREFIX = "__spirv_ocl_"
-_LETTERS = {"f32": "f", "f64": "d", "i32": "i"}
+_LETTERS = {"f32": "f", "f64": "d", "i32": "i", "i64": "l"}
 
 
 class CallBuiltinsOp(Bellrock.Operation, name="call_builtins"):
@@ -56,6 +58,21 @@ def _call_all(root: ir.Operation) -> None:
         for op in found:
             with ir.InsertionPoint(op), op.location:
                 _call(op, module)
+        for op in ops_named(module, "gpu.shuffle"):
+            with ir.InsertionPoint(op), op.location:
+                _shuffle(op, module)
+
+
+def _shuffle(op: ir.Operation, module: ir.Operation) -> None:
+    """Exchange values in a sub-group; all its lanes are there, so the result is always valid."""
+    value, offset = op.operands[0], op.operands[1]
+    symbol = _symbol("sub_group_shuffle_xor", [value.type, offset.type])
+    _declare(module, symbol, [value.type, offset.type], value.type, convergent=True)
+    found = _called(symbol, [value, offset], value.type, convergent=True)
+    op.results[0].replace_all_uses_with(found)
+    i1 = ir.IntegerType.get_signless(1)
+    op.results[1].replace_all_uses_with(arith.ConstantOp(i1, 1).result)
+    op.erase()
 
 
 def _call(op: ir.Operation, module: ir.Operation) -> None:
@@ -68,17 +85,25 @@ def _call(op: ir.Operation, module: ir.Operation) -> None:
     types = [v.type for v in operands]
     symbol = mangled(name, types)
     _declare(module, symbol, types, kind)
-    attributes = {
+    found = _called(symbol, operands, kind)
+    if kind != result:
+        found = arith.TruncFOp(result, found).result
+    op.results[0].replace_all_uses_with(found)
+    op.erase()
+
+
+def _called(
+    symbol: str, operands: list[ir.Value], kind: ir.Type, *, convergent: bool = False
+) -> ir.Value:
+    attributes: dict[str, ir.Attribute] = {
         "callee": ir.FlatSymbolRefAttr.get(symbol),
         "CConv": ir.Attribute.parse("#llvm.cconv<spir_funccc>"),
         "operandSegmentSizes": ir.DenseI32ArrayAttr.get([len(operands), 0]),
         "op_bundle_sizes": ir.DenseI32ArrayAttr.get([]),
     }
-    found = ir.Operation.create("llvm.call", [kind], operands, attributes).results[0]
-    if kind != result:
-        found = arith.TruncFOp(result, found).result
-    op.results[0].replace_all_uses_with(found)
-    op.erase()
+    if convergent:
+        attributes["convergent"] = ir.UnitAttr.get()
+    return ir.Operation.create("llvm.call", [kind], operands, attributes).results[0]
 
 
 def _wide(kind: ir.Type) -> ir.Type | None:
@@ -105,7 +130,12 @@ def _widened(value: ir.Value, kind: ir.Type) -> ir.Value:
 
 
 def mangled(name: str, types: list[ir.Type]) -> str:
-    """Return the mangled name of a built-in function on operands of these types."""
+    """Return the mangled name of an extended instruction on operands of these types."""
+    return _symbol(PREFIX + name, types)
+
+
+def _symbol(name: str, types: list[ir.Type]) -> str:
+    """Return the mangled name of a function on operands of these types."""
     parts: list[str] = []
     for kind in types:
         if isinstance(kind, ir.VectorType):
@@ -114,11 +144,13 @@ def mangled(name: str, types: list[ir.Type]) -> str:
             parts.append(_LETTERS[str(kind)])
     # A repeated vector type is a substitution in the mangling.
     whole = ["S_" if p.startswith("Dv") and p in parts[:i] else p for i, p in enumerate(parts)]
-    full = PREFIX + name
-    return f"_Z{len(full)}{full}{''.join(whole)}"
+    return f"_Z{len(name)}{name}{''.join(whole)}"
 
 
-def _declare(module: ir.Operation, symbol: str, types: list[ir.Type], result: ir.Type) -> None:
+def _declare(
+    module: ir.Operation, symbol: str, types: list[ir.Type], result: ir.Type, *,
+    convergent: bool = False,
+) -> None:  # fmt: skip
     block = module.regions[0].blocks[0]
     known = {
         ir.StringAttr(op.operation.attributes["sym_name"]).value
@@ -140,6 +172,7 @@ def _declare(module: ir.Operation, symbol: str, types: list[ir.Type], result: ir
                 "visibility_": ir.IntegerAttr.get(ir.IntegerType.get_signless(64), 0),
                 "no_unwind": ir.UnitAttr.get(),
                 "will_return": ir.UnitAttr.get(),
+                **({"convergent": ir.UnitAttr.get()} if convergent else {}),
             },
         )
 

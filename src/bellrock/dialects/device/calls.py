@@ -72,14 +72,41 @@ def _share(root: ir.Operation) -> None:
     last = home.regions[0].blocks[0].operations[0].operation
     for module in modules:
         for op in list(module.regions[0].blocks[0].operations):
-            op.operation.attributes["sym_name"] = module.attributes["sym_name"]
-            kinds = [ir.TypeAttr.get(a.type) for a in op.regions[0].blocks[0].arguments]
-            op.operation.attributes[ARGUMENTS] = ir.ArrayAttr.get(kinds)
+            if op.operation.name == "gpu.func":
+                op.operation.attributes["sym_name"] = module.attributes["sym_name"]
+                kinds = [ir.TypeAttr.get(a.type) for a in op.regions[0].blocks[0].arguments]
+                op.operation.attributes[ARGUMENTS] = ir.ArrayAttr.get(kinds)
+            elif module != home and _has_symbol(home, op.operation):
+                continue  # outlining copies what several kernels use into each of their modules
             if module != home:
                 op.operation.move_after(last)
                 last = op.operation
         if module != home:
             module.erase()
+    _drop_unused(root)
+
+
+def _has_symbol(module: ir.Operation, op: ir.Operation) -> bool:
+    own = op.attributes["sym_name"]
+    return any(
+        "sym_name" in other.operation.attributes and other.operation.attributes["sym_name"] == own
+        for other in module.regions[0].blocks[0].operations
+    )
+
+
+def _drop_unused(root: ir.Operation) -> None:
+    """Drop the host's own copies of variables that only device modules use."""
+    body = root.regions[0].blocks[0]
+    functions = [op.operation for op in body.operations if op.operation.name == "func.func"]
+    used = {
+        ir.FlatSymbolRefAttr(use.attributes["name"]).value
+        for function in functions
+        for use in ops_named(function, "memref.get_global")
+    }
+    variables = [o.operation for o in body.operations if o.operation.name == "memref.global"]
+    for op in variables:
+        if ir.StringAttr(op.attributes["sym_name"]).value not in used:
+            op.erase()
 
 
 def _names(launch: ir.Operation) -> list[str]:

@@ -35,6 +35,8 @@ class Group:
     """Work-items of a group."""
     items: int = 1
     """Iterations of a work-item, `size` apart from each other."""
+    row_items: int = 1
+    """Work-items that reduce one result together, where they can."""
 
 
 def launch_items(loop: ir.Operation, group: Group) -> None:
@@ -45,7 +47,7 @@ def launch_items(loop: ir.Operation, group: Group) -> None:
     with ir.InsertionPoint(loop), loop.location:
         total = space.total()
         size, items, groups = _shape(total, group)
-        launch = _launch(groups, size)
+        launch = launch_of(groups, size)
         block = launch.regions[0].blocks[0]
         with ir.InsertionPoint(block):
             first = _first_item(block, size, items)
@@ -61,19 +63,19 @@ def launch_items(loop: ir.Operation, group: Group) -> None:
             gpu.TerminatorOp()
     loop.erase()
     sequential_inside(launch.operation)
-    _move_in(launch.operation)
+    move_in(launch.operation)
 
 
 def launch_single(run: Sequence[ir.Operation], *, before: ir.Operation) -> None:
     """Move ops that follow each other into a launch of one work-item."""
     with ir.InsertionPoint(before), before.location:
-        launch = _launch(index_constant(1), 1)
+        launch = launch_of(index_constant(1), 1)
         with ir.InsertionPoint(launch.regions[0].blocks[0]):
             end = gpu.TerminatorOp()
     for op in run:
         op.move_before(end.operation)
     sequential_inside(launch.operation)
-    _move_in(launch.operation)
+    move_in(launch.operation)
 
 
 def sequential_inside(root: ir.Operation) -> None:
@@ -170,7 +172,13 @@ def _shape(total: int | ir.Value, group: Group) -> tuple[int, int, ir.Value]:
     return size, items, index_constant(-(-total // (size * items)))
 
 
-def _launch(groups: ir.Value, size: int) -> gpu.LaunchOp:
+def launch_of(groups: ir.Value, size: int) -> gpu.LaunchOp:
+    """Make a launch with an empty body.
+
+    Args:
+        groups: of work-items.
+        size: of each group.
+    """
     one = index_constant(1)
     return gpu.LaunchOp((groups, one, one), (index_constant(size), one, one))
 
@@ -186,19 +194,26 @@ def _item(
 ) -> None:
     """Emit the iteration of a number, if there is one; moves the loop's body where it fits."""
     if whole:
-        _move_body(loop, _numbers(item, space, total), space)
+        _move_body(loop, delinearized(item, space.counts()), space)
         return
     inside = arith.CmpIOp(arith.CmpIPredicate.ult, item, value_of(total)).result
     branch = scf.IfOp(inside)
     with ir.InsertionPoint(branch.then_block):
-        _move_body(loop, _numbers(item, space, total), space)
+        _move_body(loop, delinearized(item, space.counts()), space)
         scf.YieldOp([])
 
 
-def _numbers(item: ir.Value, space: _Space, total: int | ir.Value) -> list[ir.Value]:
-    """Return the number of an iteration in each loop, the last of which runs fastest."""
-    counts = space.counts()
-    narrow = isinstance(total, int) and total < _SHORT_INDEX
+def delinearized(item: ir.Value, counts: Sequence[int | ir.Value]) -> list[ir.Value]:
+    """Return the number of an iteration in each loop, the last of which runs fastest.
+
+    Args:
+        item: number of the iteration.
+        counts: iterations of each loop.
+    """
+    narrow = (
+        all(isinstance(c, int) for c in counts)
+        and math.prod(c for c in counts if isinstance(c, int)) < _SHORT_INDEX
+    )
     index, i32 = ir.IndexType.get(), ir.IntegerType.get_signless(32)
     left = arith.IndexCastUIOp(i32, item).result if narrow else item
     numbers: list[ir.Value] = []
@@ -243,7 +258,7 @@ def _sequential(loop: ir.Operation, space: _Space, at: list[ir.Value]) -> None:
         scf.YieldOp([])
 
 
-def _move_in(launch: ir.Operation) -> None:
+def move_in(launch: ir.Operation) -> None:
     """Clone what computes addresses into a launch, so that it captures whole buffers only."""
     block = launch.regions[0].blocks[0]
     first = block.operations[0].operation

@@ -46,7 +46,7 @@ class ItemLoopsOp(Bellrock.Operation, name="item_loops"):
 def _lower_all(root: ir.Operation) -> None:
     for op in ops_named(root, "linalg.generic"):
         with ir.InsertionPoint(op), op.location:
-            _Nest(op).emit(parallel=not is_below_parallel(op))
+            Nest(op).emit(parallel=not is_below_parallel(op))
         op.erase()
 
 
@@ -72,10 +72,11 @@ def parallel_loop(bounds: Sequence[ir.Value]) -> tuple[scf.ParallelOp, ir.Block]
     return loop, loop.regions[0].blocks.append(*[ir.IndexType.get()] * len(bounds))
 
 
-class _Nest:
+class Nest:
     """The loops of one generic."""
 
     def __init__(self, op: ir.Operation) -> None:
+        """Take a generic on buffers."""
         self._op = op
         self._maps = maps_of(op)
         self._kinds = iterators(op)

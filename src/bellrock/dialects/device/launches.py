@@ -33,7 +33,7 @@ from bellrock.dialects.extension import Bellrock, attach_in_place
 from bellrock.dialects.outlining import CHOICE, anchor_of
 
 GROUP = "bellrock.group"
-"""Attribute of a kernel function: work-items of a group, and iterations of each work-item."""
+"""Attribute of a kernel function: the fields of `Group`."""
 
 
 class PlaceGroupsOp(Bellrock.Operation, name="place_groups"):
@@ -64,7 +64,8 @@ def _note_group(function: ir.Operation) -> None:
         return
     choice = ir.DictAttr(anchor.attributes[CHOICE])
     if "group_size" in choice:
-        sizes = [ir.IntegerAttr(choice[key]).value for key in ("group_size", "items")]
+        names = ("group_size", "items", "row_items")
+        sizes = [ir.IntegerAttr(choice[key]).value for key in names]
         function.attributes[GROUP] = ir.DenseI64ArrayAttr.get(sizes, function.context)
 
 

@@ -20,7 +20,7 @@ _MOVES = {
     "llvm.freeze", "llvm.extractvalue", "llvm.insertvalue",
 }  # fmt: skip
 """Ops that move values and do not look at them."""
-_TYPED = ("elem_type", "value", "function_type")
+_TYPED = ("elem_type", "value", "function_type", "global_type")
 """Attributes that are or have a type."""
 
 
