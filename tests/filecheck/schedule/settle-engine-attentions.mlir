@@ -1,5 +1,5 @@
 // SCHEDULES: settle-engine-attentions
-// What can be one kernel keeps its choice; values of another type make the last product one by itself.
+// What can be one kernel keeps its choice; values that are multiplied in another type make the last product one by itself.
 // CHECK-LABEL: func.func @whole
 // CHECK: knobs = "dpas-attention"
 // CHECK-LABEL: func.func @mixed

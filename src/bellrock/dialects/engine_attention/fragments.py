@@ -97,11 +97,11 @@ class Fragments:
         self._factor, self._buffer, self._lane = factor, buffer, lane
         self._batch = dict(batch)
         self._place = None
-        access = factor.blocks()
+        element = ir.MemRefType(buffer.type).element_type
+        access = factor.blocks() if element == factor.made.element else None
         if access is None:
             return
         matrix, self._depth_first = access
-        element = ir.MemRefType(buffer.type).element_type
         loops = [self._batch.get(n, 0) for n in range(len(factor.sizes))]
         self._place = placed(matrix, buffer, element, loops)
         self._straight = self._depth_first != factor.is_a

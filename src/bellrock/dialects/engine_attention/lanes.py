@@ -236,8 +236,7 @@ class _SubGroup:
 
     def _narrowed(self, weights: Sequence[ir.Value]) -> list[ir.Value]:
         """Return exponentials as blocks of a right factor."""
-        buffer = self._arguments[self._kernel.values.argument]
-        kind = ir.VectorType.get([ROWS], ir.MemRefType(buffer.type).element_type)
+        kind = ir.VectorType.get([ROWS], self._kernel.value_factor.element)
         narrow = [arith.truncf(kind, w) for w in weights]
         return [
             code.shuffle(narrow[i], narrow[i + 1], list(range(2 * ROWS)))

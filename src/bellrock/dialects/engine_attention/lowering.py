@@ -11,7 +11,7 @@ Rewrite (kernel of a function by itself):
       gpu.launch queries x features x batch {
         scf.for keys { xegpu.dpas keys x queries; softmax; xegpu.dpas values x weights } } }
 
-Needs: static shapes, queries, keys and values in one of f16 and bf16, as they lie in memory.
+Needs: static shapes, queries, keys and values in one of f16 and bf16 when they are multiplied.
 `settle_engine_attentions` finds out, before kernels are made, which attentions are otherwise: the
 last product of these is chosen to be a kernel by itself, on matrix engines, as is the first.
 """
@@ -85,15 +85,13 @@ def _emit(kernel: AttentionKernel, choice: Choice, arguments: list[ir.Value]) ->
 
 
 def _read(function: ir.Operation, anchor: ir.Operation) -> AttentionKernel | None:
-    """Return a kernel, if all factors of its products are of one narrow type, also in memory."""
+    """Return a kernel, if all factors of its products are multiplied in one narrow type."""
     kernel = read_kernel(function, anchor)
     if kernel is None:
         return None
     factors = (kernel.query_factor, kernel.key_factor, kernel.value_factor)
     inputs = {o.argument for o in (kernel.queries, kernel.keys, kernel.values)}
-    arguments = function.regions[0].blocks[0].arguments
     types = {str(f.element) for f in factors}
-    types |= {str(ir.RankedTensorType(arguments[n].type).element_type) for n in inputs}
     fits = (
         len(types) == 1
         and types <= set(_ELEMENTS)
