@@ -68,6 +68,9 @@ def test_rows_that_matched_nothing_are_told() -> None:
     lock = parse_lock(TEXT, source="a.yaml")
     assert lock.unused([ROW]) == ("a.yaml:7: matches no op of this payload: another [m=1]",)
     assert lock.unused([ROW, OTHER]) == ()
+    # A run for other kinds of motif has nothing to say of the row.
+    assert lock.unused([ROW], kinds={"contraction"}) == ()
+    assert lock.unused([ROW], kinds={"another"}) == lock.unused([ROW])
 
 
 def test_empty_list_of_choices() -> None:
