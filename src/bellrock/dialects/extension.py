@@ -36,6 +36,7 @@ OP_FILES = (
     "convolution.winograd",
     "destinations",
     "device.item_loops",
+    "device.constants",
     "device.launches",
     "device.group_reductions",
     "device.builtins",

@@ -62,6 +62,8 @@ class Grouping:
 
 POSITION = "bellrock.position"
 """Unit attribute of a constant that stays outside kernels, so that they differ in less."""
+INSIDE = "bellrock.inside"
+"""Unit attribute of a constant that goes into kernels, however large."""
 _CHEAP = {"tensor.empty", "linalg.fill", "tensor.extract_slice"}
 VIEWS = {"tensor.expand_shape", "tensor.collapse_shape", "tensor.cast"}
 _LOOPS = {"scf.for", "scf.while", "scf.if"}
@@ -102,7 +104,9 @@ def role_of(op: ir.Operation) -> Role:
         return Role.KERNEL  # the rest of a padded tensor: worth a parallel loop of its own
     if POSITION in op.attributes:
         return Role.HOST
-    if name in _CHEAP or (name == "arith.constant" and not _is_large(op)):
+    if name == "arith.constant" and (INSIDE in op.attributes or not is_table(op)):
+        return Role.CHEAP
+    if name in _CHEAP:
         return Role.CHEAP
     if name == "scf.forall":
         return Role.KERNEL  # parallel already
@@ -113,8 +117,8 @@ def role_of(op: ir.Operation) -> Role:
     return Role.HOST
 
 
-def _is_large(op: ir.Operation) -> bool:
-    """Constants that stay data of the host: tensors whose elements differ."""
+def is_table(op: ir.Operation) -> bool:
+    """Whether a constant is a tensor whose elements differ: it stays data of the host."""
     if not is_tensor(op.results[0]):
         return False
     value = op.attributes["value"]

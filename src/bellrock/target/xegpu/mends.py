@@ -11,6 +11,7 @@ from torch_mlir.dialects import llvm
 
 from bellrock.dialects.device.calls import ARGUMENTS
 from bellrock.errors import CompileError
+from bellrock.target.xegpu.tables import as_integers
 
 _DYNAMIC = ir.ShapedType.get_dynamic_stride_or_offset()
 _MOVES = {
@@ -128,6 +129,8 @@ def bytes_for_bits(module: ir.Operation) -> None:
         if op.name in ("llvm.getelementptr", "llvm.alloca"):
             if ir.TypeAttr(op.attributes["elem_type"]).value == i1:
                 op.attributes["elem_type"] = ir.TypeAttr.get(i8)
+        elif op.name == "llvm.mlir.global":
+            _bytes_for_table(op)
         elif op.name == "llvm.load" and op.results[0].type == i1:
             with ir.InsertionPoint.after(op), op.location:
                 zero = llvm.ConstantOp(i8, ir.IntegerAttr.get(i8, 0)).result
@@ -138,6 +141,17 @@ def bytes_for_bits(module: ir.Operation) -> None:
         elif op.name == "llvm.store" and op.operands[0].type == i1:
             with ir.InsertionPoint(op), op.location:
                 op.operands[0] = llvm.ZExtOp(i8, op.operands[0]).result
+
+
+def _bytes_for_table(op: ir.Operation) -> None:
+    """Make a constant table of booleans one of bytes."""
+    if "value" not in op.attributes:
+        return
+    value, kind = op.attributes["value"], str(ir.TypeAttr(op.attributes["global_type"]).value)
+    i1 = ir.IntegerType.get_signless(1)
+    if isinstance(value, ir.DenseElementsAttr) and ir.ShapedType(value.type).element_type == i1:
+        op.attributes["value"] = as_integers(value)
+        op.attributes["global_type"] = ir.TypeAttr.get(ir.Type.parse(kind.replace("x i1", "x i8")))
 
 
 def integers_for_bf16(module: ir.Operation) -> None:
@@ -169,12 +183,7 @@ def _without_bf16(attribute: ir.Attribute) -> ir.Attribute:
     if isinstance(attribute, ir.FloatAttr) and isinstance(attribute.type, ir.BF16Type):
         return ir.IntegerAttr.get(i16, _bits(attribute.value))
     if isinstance(attribute, ir.DenseElementsAttr) and _has_bf16(attribute.type):
-        shape = ir.ShapedType(attribute.type).shape
-        kind = ir.VectorType.get(shape, i16)
-        if not attribute.is_splat:
-            raise CompileError("a constant vector of bf16 is left in a kernel", got=str(attribute))
-        one = ir.IntegerAttr.get(i16, _bits(ir.FloatAttr(attribute.get_splat_value()).value))
-        return ir.DenseElementsAttr.get_splat(kind, one)
+        return as_integers(attribute)
     if isinstance(attribute, ir.TypeAttr) and _has_bf16(attribute.value):
         return ir.TypeAttr.get(ir.Type.parse(str(attribute.value).replace("bf16", "i16")))
     return attribute

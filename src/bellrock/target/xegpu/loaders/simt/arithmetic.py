@@ -16,11 +16,11 @@ from bellrock.target.xegpu.loaders.simt.types import (
     Array,
     Plain,
     Type,
-    round_to_bf16,
     type_of,
     unsigned,
     widen_bf16,
 )
+from bellrock.target.xegpu.tables import round_to_bf16
 
 Compute = Callable[..., Any]
 """Of the frame and the operands' values."""

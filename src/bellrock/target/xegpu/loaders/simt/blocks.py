@@ -17,7 +17,8 @@ from bellrock.target.xegpu.builtins import SUB_GROUP, BlockAccess, MatrixMad
 from bellrock.target.xegpu.loaders.simt.arithmetic import Compute
 from bellrock.target.xegpu.loaders.simt.frame import Frame
 from bellrock.target.xegpu.loaders.simt.memory import AccessError
-from bellrock.target.xegpu.loaders.simt.types import Array, Plain, round_to_bf16, widen_bf16
+from bellrock.target.xegpu.loaders.simt.types import Array, Plain, widen_bf16
+from bellrock.target.xegpu.tables import round_to_bf16
 
 BASE_ALIGN_BYTES = 64
 LEAST_WIDTH_BYTES = 64

@@ -15,7 +15,7 @@ from bellrock.target.xegpu.loaders.simt.arithmetic import Compute, arithmetic
 from bellrock.target.xegpu.loaders.simt.calls import called, is_barrier
 from bellrock.target.xegpu.loaders.simt.memory import GlobalMemory
 from bellrock.target.xegpu.loaders.simt.movement import Layout, movement
-from bellrock.target.xegpu.loaders.simt.types import Plain, Type, constant, type_of
+from bellrock.target.xegpu.loaders.simt.types import Plain, Type, numbers_of, type_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +130,7 @@ def _layout(ops: list[Any], memory: GlobalMemory) -> Layout:
         address = memory.allocate(kind.size_bytes)
         layout.constants[name] = address
         if "value" in op.attributes:
-            value = constant(op.attributes["value"], kind)
-            numbers = np.concatenate(value) if isinstance(value, tuple) else np.ravel(value)
+            numbers = numbers_of(op.attributes["value"], kind)
             memory.store(np.array([address]), numbers[None, :])
     return layout
 

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from bellrock.errors import DeviceError
+from bellrock.target.xegpu.tables import bf16_table, round_to_bf16
 
 Array: TypeAlias = np.ndarray
 Value: TypeAlias = "Array | tuple[Any, ...]"
@@ -124,13 +125,6 @@ def widen_bf16(value: Array) -> Array:
     return (value.astype(np.uint32) << 16).view(np.float32)
 
 
-def round_to_bf16(value: Array) -> Array:
-    """Return the bits of bf16 for f32 values, rounded to nearest even."""
-    bits = np.ascontiguousarray(value, np.float32).view(np.uint32)
-    rounded = ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
-    return np.where(np.isnan(value), np.uint16(0x7FC0), rounded)
-
-
 def constant(attribute: Any, type_: Type) -> Value:
     """Return a constant, the same for all work-items."""
     from torch_mlir import ir
@@ -149,24 +143,20 @@ def constant(attribute: Any, type_: Type) -> Value:
     return values.reshape(1, -1) if type_.count else values
 
 
+def numbers_of(attribute: Any, type_: Type) -> Array:
+    """Return the contents of a global variable, in a row."""
+    from torch_mlir import ir
+
+    if isinstance(attribute, ir.DenseElementsAttr):
+        return _dense(attribute, type_)
+    value = constant(attribute, type_)
+    return np.concatenate(value) if isinstance(value, tuple) else np.ravel(value)
+
+
 def _dense(attribute: Any, type_: Type) -> Array:
-    """Return the numbers of a dense attribute."""
-    assert isinstance(type_, Plain)
+    """Return the numbers of a dense attribute; of arrays of arrays in a row."""
+    while isinstance(type_, Aggregate):
+        type_ = type_.fields[0]
     if not type_.is_bf16:
         return np.ravel(np.array(attribute)).astype(type_.dtype)
-    if attribute.is_splat:
-        value = np.asarray([attribute.get_splat_value().value], np.float32)
-        return np.repeat(round_to_bf16(value), len(attribute))
-    return _dense_bf16(str(attribute).removeprefix("dense<").rpartition("> :")[0])
-
-
-def _dense_bf16(text: str) -> Array:
-    """Read the printed form, for the bindings do not give out numbers of this type."""
-    if text.startswith('"'):
-        return np.frombuffer(bytes.fromhex(text.strip('"')[2:]), np.uint16)
-    words = text.replace("[", " ").replace("]", " ").replace(",", " ").split()
-    values = round_to_bf16(np.array([0 if w.startswith("0x") else float(w) for w in words]))
-    for i, word in enumerate(words):
-        if word.startswith("0x"):
-            values[i] = int(word, 16)
-    return values
+    return bf16_table(attribute)
