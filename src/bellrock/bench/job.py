@@ -159,7 +159,11 @@ class _Job:
 
         from bellrock.toolchain import versions
 
-        torch.set_num_threads(self.request.threads)
+        request = self.request
+        # Threads of two problems that wait for each other on the same cores take many times as
+        # long: all of the cores are for the one that is timed.
+        jobs = 1 if request.check_only else request.neighbours + 1
+        torch.set_num_threads(max(request.threads // jobs, 1))
         self._learn(machine=machine_info(), toolchain=dict(versions()))
 
     def fail(self, error: Exception) -> None:
@@ -299,8 +303,11 @@ class _Job:
         self._warn(f"not timed: {compiled.timing_note}")
 
     def _measure(self, subject: _Subject, compiled: CompiledModel) -> None:
+        import torch
+
         from bellrock.compiler.cache import default_folder
 
+        torch.set_num_threads(self.request.threads)
         programs: dict[str, Callable[[], object]] = {"ours": lambda: compiled(*subject.inputs)}
         for name in self.request.against:
             call = self._baseline(name, subject.model, subject.inputs)
