@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import shutil
 import subprocess
@@ -173,6 +174,28 @@ def test_queries_that_see_no_key() -> None:
     got = program(*inputs)
     assert torch.equal(got[0, 0, 4], torch.zeros(16, dtype=torch.float16))
     assert bool(got.isfinite().all())
+
+
+@pytest.mark.parametrize(
+    "tile",
+    [
+        {"queries": 32, "keys": 32, "features": 32, "sub_groups": 2, "held": True},
+        {"queries": 16, "keys": 64, "features": 64, "sub_groups": 1, "held": False},
+    ],
+)
+def test_other_tiles(tile: dict[str, int | bool]) -> None:
+    inputs = inputs_of(torch.float16, (1, 2, 45, 48), (1, 2, 70, 48), (1, 2, 70, 56))
+    model = Attentions([True])
+    first = compile_model(model, inputs, target="xegpu", use_cache=False, jobs=1).compiled.lock()
+    rows = [
+        dataclasses.replace(row, parameters={**row.parameters, **tile})
+        if row.knobs == "dpas-attention" else row for row in first.rows
+    ]  # fmt: skip
+    lock = dataclasses.replace(first, rows=tuple(rows))
+    program = compile_model(model, inputs, target="xegpu", lock=lock, use_cache=False, jobs=1)
+    (row,) = [r for r in program.compiled.choices if r.knobs == "dpas-attention"]
+    assert row.parameters["keys"] == tile["keys"]
+    assert max(errors(model, program, inputs)) < TOLERANCES[torch.float16]
 
 
 def test_other_heads_stay_out() -> None:
