@@ -116,3 +116,31 @@ func.func @buffers(%y: memref<64xf32>) {
   }
   return
 }
+
+// The place of a row is known to the device only: the number passes between launches, and the view
+// of the row is made in the launch that uses it.
+// CHECK-LABEL: func.func @found_rows
+// CHECK: scf.for
+// CHECK: gpu.launch
+// CHECK: memref.store %{{.*}} : memref<1xindex>
+// CHECK: gpu.launch
+// CHECK: memref.load %{{.*}} : memref<1xindex>
+// CHECK: memref.subview
+func.func @found_rows(%t: memref<80xi64>, %y: memref<31x40xf16>) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c40 = arith.constant 40 : index
+  %c80 = arith.constant 80 : index
+  scf.for %k = %c0 to %c80 step %c1 {
+    %n = memref.load %t[%k] : memref<80xi64>
+    %r = arith.index_cast %n : i64 to index
+    %row = memref.subview %y[%r, 0] [1, 40] [1, 1] : memref<31x40xf16> to memref<40xf16, strided<[1], offset: ?>>
+    scf.parallel (%j) = (%c0) to (%c40) step (%c1) {
+      %v = memref.load %row[%j] : memref<40xf16, strided<[1], offset: ?>>
+      %w = arith.addf %v, %v : f16
+      memref.store %w, %row[%j] : memref<40xf16, strided<[1], offset: ?>>
+      scf.reduce
+    }
+  }
+  return
+}

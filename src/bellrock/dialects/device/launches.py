@@ -27,10 +27,11 @@ from torch_mlir.dialects import ext, memref, transform
 
 from bellrock.dialects.device.grid import Group, launch_items, launch_single
 from bellrock.dialects.device.item_loops import index_constant
-from bellrock.dialects.device.placement import Place, Placement
+from bellrock.dialects.device.placement import VIEWS, Place, Placement
 from bellrock.dialects.device.private import settle_buffers
 from bellrock.dialects.extension import Bellrock, attach_in_place
 from bellrock.dialects.outlining import CHOICE, anchor_of
+from bellrock.errors import CompileError
 
 GROUP = "bellrock.group"
 """Attribute of a kernel function: the fields of `Group`."""
@@ -77,10 +78,36 @@ def _place_launches(function: ir.Operation) -> None:
         group = Group(*ir.DenseI64ArrayAttr(function.attributes[GROUP]))
         del function.attributes[GROUP]
     block = function.regions[0].blocks[0]
-    placement = Placement(block)
-    _spill(placement, block)
+    while _view_where_used(Placement(block)):
+        pass
+    _spill(Placement(block), block)
     _launch_block(block, Placement(block), group)
     settle_buffers(function)
+
+
+def _view_where_used(placement: Placement) -> bool:
+    """Make views that one launch has and others need anew before their uses.
+
+    Only scalars pass between launches, through memory; what a view is made of follows in turn.
+    """
+    views = [
+        (value.owner.operation, users)
+        for value, users in placement.escaping()
+        if isinstance(value.type, ir.MemRefType)
+    ]
+    for op, users in views:
+        if op.name not in VIEWS:
+            raise CompileError("launches share a buffer that one of them makes", got=str(op)[:200])
+        for user in users:
+            with ir.InsertionPoint(user), user.location:
+                clone = op.clone().operation
+            for i, operand in enumerate(user.operands):
+                if operand.owner == op:
+                    user.operands[i] = clone.results[ir.OpResult(operand).result_number]
+        if not any(list(result.uses) for result in op.results):
+            op.erase()
+        return True
+    return False
 
 
 def _spill(placement: Placement, block: ir.Block) -> None:

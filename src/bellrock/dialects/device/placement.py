@@ -10,7 +10,7 @@ import enum
 
 from torch_mlir import ir
 
-_VIEWS = {
+VIEWS = {
     "memref.cast", "memref.collapse_shape", "memref.dim", "memref.expand_shape",
     "memref.extract_strided_metadata", "memref.get_global", "memref.reinterpret_cast",
     "memref.subview", "memref.transpose", "memref.view", "memref.memory_space_cast",
@@ -101,7 +101,7 @@ class Placement:
             return Place.ITEMS
         if op.name == "scf.parallel":
             return Place.ITEMS if known else Place.SINGLE
-        if op.name in _VIEWS or op.name in _BUFFERS or op.name.startswith(_PURE_DIALECTS):
+        if op.name in VIEWS or op.name in _BUFFERS or op.name.startswith(_PURE_DIALECTS):
             return Place.FREE if known else Place.SINGLE
         if len(op.regions) and known:
             return self._region(op)

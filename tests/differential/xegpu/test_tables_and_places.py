@@ -1,4 +1,7 @@
-"""Constants whose elements differ are data of device modules: a device cannot read the host's."""
+"""Constant tables are data of device modules; places that one launch finds reach the next.
+
+A device cannot read the host's memory, nor the host a device's.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+import bellrock
 from bellrock.compiler import compile_payload
 from bellrock.ingress.mlir_text import load_mlir
 from bellrock.runtime.executable import load
@@ -76,3 +80,20 @@ def test_no_table_is_the_hosts(tmp_path: Path) -> None:
     assert not any(table in each.host for each in objects)
     modules = [m for each in objects for m in each.modules]
     assert any(re.search(rb"__constant_3x2xf32", m.llvm) for m in modules)
+
+
+class _AddRows(torch.nn.Module):
+    def forward(self, y: torch.Tensor, at: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        return y.index_add(0, at, x)
+
+
+def test_rows_that_only_the_device_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A place that one launch reads is where the next one works; bounds are checked."""
+    monkeypatch.setenv(VARIABLE, "simt")
+    given = (
+        torch.arange(31 * 40).reshape(31, 40).remainder(7).half(),
+        torch.arange(80).remainder(31),
+        torch.arange(80 * 40).reshape(80, 40).remainder(5).half(),
+    )
+    compiled = bellrock.compile(_AddRows(), given, target="xegpu", cache_dir=tmp_path)
+    assert torch.equal(compiled(*given), given[0].index_add(0, *given[1:]))
