@@ -33,6 +33,7 @@ OP_FILES = (
     "convolution.direct",
     "convolution.filter_packing",
     "convolution.filter_transform",
+    "convolution.large_tiles",
     "convolution.winograd",
     "destinations",
     "device.item_loops",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from unittest import mock
@@ -11,6 +12,10 @@ import pytest
 
 import bellrock
 from bellrock.dialects import prepared_room
+from bellrock.dialects.convolution import large_tiles
+from bellrock.errors import LockError
+from bellrock.params.lock import Lock, LockRow
+from bellrock.payload import DType
 from bellrock.payload.motifs.base import Motif
 from bellrock.runtime.threads import share_openmp
 from bellrock.target.cpu import params
@@ -19,6 +24,8 @@ from bellrock.target.cpu.winograd import WinogradKnobs, tiled_problem
 
 share_openmp()
 import torch  # noqa: E402  (after OpenMP, as the product does)
+
+from bellrock.verify import Subject, verify  # noqa: E402
 
 nn = torch.nn
 KNOBS = "winograd"
@@ -56,11 +63,20 @@ def chosen(parameters: Mapping[str, int | bool]) -> Iterator[None]:
         yield
 
 
+def compiled_for(tile: int, model: nn.Module, inputs: tuple[Any, ...]) -> Any:
+    """Compile where tiles are allowed up to a size, of whatever number of channels."""
+    with mock.patch.object(large_tiles, "FEWEST_SUMMED", 1):
+        return bellrock.compile(
+            model, inputs, use_cache=False, jobs=1, variables={"winograd_tile": tile}
+        )
+
+
 def check(
     model: nn.Module,
     *shapes: tuple[int, ...],
     parameters: Mapping[str, int | bool] = SMALL,
     filled: int = 0,
+    tile: int = 2,
 ) -> Any:
     """Compile with the given parameters, and compare with PyTorch in double precision."""
     generator = torch.Generator().manual_seed(1)
@@ -69,20 +85,23 @@ def check(
         parameter.data = torch.randn(parameter.shape, generator=generator)
     model.eval()
     with torch.no_grad():
-        with chosen(parameters):
-            compiled = bellrock.compile(model, inputs, use_cache=False, jobs=1)
+        with chosen({**parameters, "tile": tile}):
+            compiled = compiled_for(tile, model, inputs)
         found = compiled(*inputs)
         expected = model.double()(*(x.double() for x in inputs))
         model.float()
     assert found.shape == expected.shape
     assert found.isfinite().all()
     assert (found.double() - expected).abs().max() <= 3e-6 * expected.abs().max()
-    assert any(row.knobs == KNOBS for row in compiled.compiled.lock().rows)
+    rows = [r.parameters for r in compiled.compiled.lock().rows if r.knobs == KNOBS]
+    assert rows
+    assert all(r["tile"] == tile for r in rows)
     # The image and its padding are read in place, by one kernel.
     assert sum(k.motif == "fill" for k in compiled.compiled.kernels) == filled
     return compiled
 
 
+@pytest.mark.parametrize("tile", [2, 4])
 @pytest.mark.parametrize(
     ("model", "shape"),
     [
@@ -97,10 +116,13 @@ def check(
     ],
     ids=str,
 )
-def test_shapes(model: nn.Module, shape: tuple[int, ...]) -> None:
-    check(model, shape)
+def test_shapes(model: nn.Module, shape: tuple[int, ...], tile: int) -> None:
+    if tile == 4 and isinstance(model, nn.ConvTranspose2d):
+        pytest.skip("its filter is the weight flipped, so that it is not offered")
+    check(model, shape, tile=tile)
 
 
+@pytest.mark.parametrize("tile", [2, 4])
 @pytest.mark.parametrize(
     "changes",
     [
@@ -112,11 +134,13 @@ def test_shapes(model: nn.Module, shape: tuple[int, ...]) -> None:
     ],
     ids=str,
 )
-def test_blocks_of_any_size(changes: dict[str, int]) -> None:
+def test_blocks_of_any_size(changes: dict[str, int], tile: int) -> None:
     """What does not divide is left to a last, smaller block."""
-    check(nn.Conv2d(7, 24, 3, padding=1), (5, 7, 11, 21), parameters={**SMALL, **changes})
+    parameters = {**SMALL, **changes}
+    check(nn.Conv2d(7, 24, 3, padding=1), (5, 7, 11, 21), parameters=parameters, tile=tile)
 
 
+@pytest.mark.parametrize("tile", [2, 4])
 @pytest.mark.parametrize(
     ("function", "others"),
     [
@@ -127,10 +151,10 @@ def test_blocks_of_any_size(changes: dict[str, int]) -> None:
     ids=["residual", "per-channel", "transposed"],
 )
 def test_fused_elementwise(
-    function: Callable[..., Any], others: tuple[tuple[int, ...], ...]
+    function: Callable[..., Any], others: tuple[tuple[int, ...], ...], tile: int
 ) -> None:
     model = Then(nn.Conv2d(8, 24, 3, padding=1), function)
-    check(model, (2, 8, 14, 15), *others)
+    check(model, (2, 8, 14, 15), *others, tile=tile)
 
 
 def test_result_in_a_slice() -> None:
@@ -171,24 +195,95 @@ def test_zeros_between_elements_are_left_out_instead() -> None:
     assert row.knobs == "direct-convolution"
 
 
-def test_a_row_says_what_was_done_where_there_is_no_room() -> None:
+@pytest.mark.parametrize("tile", [2, 4])
+def test_a_row_says_what_was_done_where_there_is_no_room(tile: int) -> None:
     """Without memory for the transformed filter it is the direct way, in the lock too."""
     model, x = nn.Conv2d(16, 16, 3, padding=1).eval(), torch.randn(2, 16, 15, 14)
+    # What was offered has its room taken by another stage before the filters are transformed.
     with (
         torch.no_grad(),
-        chosen(SMALL),
-        mock.patch.object(prepared_room, "SMALL_BYTES", 0),
-        mock.patch.object(prepared_room, "SHARE_PERCENT", 0),
+        chosen({**SMALL, "tile": tile}),
+        mock.patch.object(prepared_room.Room, "take", return_value=False),
     ):
-        compiled = bellrock.compile(model, (x,), use_cache=False, jobs=1)
+        compiled = compiled_for(tile, model, (x,))
         assert torch.allclose(compiled(x), model(x), atol=1e-5)
     (row,) = (r for r in compiled.compiled.lock().rows if r.motif.startswith("convolution"))
     assert row.knobs == "direct-convolution"
     assert row.parameters["rows"] == 2 * SMALL["rows"]
     assert compiled.compiled.artifact.preparation is None
-    with torch.no_grad(), chosen(SMALL):
+    with torch.no_grad(), mock.patch.object(large_tiles, "FEWEST_SUMMED", 1):
         again = bellrock.compile(
-            model, (x,), use_cache=False, jobs=1, lock=compiled.compiled.lock()
-        )
+            model, (x,), use_cache=False, jobs=1, lock=compiled.compiled.lock(),
+            variables={"winograd_tile": tile},
+        )  # fmt: skip
         assert torch.equal(again(x), compiled(x))
     assert not again.compiled.warnings
+
+
+class TestLargeTiles:
+    """Tiles of 4 x 4, which lose more to rounding: where the user allows them, and nowhere else."""
+
+    WIDE, SHAPE = (64, 64), (2, 64, 27, 29)
+
+    def compiled(self, lock: Lock | None = None, **variables: int) -> tuple[nn.Module, Any]:
+        torch.manual_seed(1)
+        model = nn.Conv2d(*self.WIDE, 3, padding=1).eval()
+        x = torch.randn(self.SHAPE)
+        with torch.no_grad():
+            made = bellrock.compile(
+                model, (x,), use_cache=False, jobs=1, lock=lock, variables=variables
+            )
+        return model, made
+
+    def row(self, compiled: Any) -> LockRow:
+        (row,) = (r for r in compiled.compiled.lock().rows if r.motif.startswith("convolution"))
+        return row
+
+    def test_are_not_chosen_unless_allowed(self) -> None:
+        row = self.row(self.compiled()[1])
+        assert (row.knobs, row.parameters["tile"]) == (KNOBS, 2)
+        assert "inexact" not in row.motif
+
+    def test_are_right_where_they_are_allowed(self) -> None:
+        """By the budget that follows from the computation: what summing in any order may lose."""
+        model, compiled = self.compiled(winograd_tile=4)
+        row = self.row(compiled)
+        assert (row.knobs, row.parameters["tile"]) == (KNOBS, 4)
+        assert row.motif.startswith("convolution.inexact ")
+
+        def make_inputs(seed: int) -> tuple[torch.Tensor]:
+            return (torch.randn(self.SHAPE, generator=torch.Generator().manual_seed(seed)),)
+
+        subject = Subject(name="convolution", model=model, make_inputs=make_inputs)
+        verdict = verify(compiled, subject, dtype=DType.F32)
+        assert verdict.correct, verdict.message
+        assert verdict.ratio < 0.8
+
+    def test_are_not_offered_where_rounding_would_show(self) -> None:
+        """Fewer than 32 channels: the transforms lose more than the sums do."""
+        x = torch.randn(2, 31, 27, 29)
+        with torch.no_grad():
+            compiled = bellrock.compile(
+                nn.Conv2d(31, 64, 3).eval(), (x,), use_cache=False, jobs=1,
+                variables={"winograd_tile": 4},
+            )  # fmt: skip
+        assert self.row(compiled).parameters.get("tile") != 4
+
+    def test_are_not_offered_where_there_is_no_room(self) -> None:
+        row = self.row(self.compiled(winograd_tile=4, prepared_percent=0)[1])
+        assert row.knobs == "direct-convolution"
+        assert "inexact" not in row.motif
+
+    def test_of_a_lock_need_leave_too(self) -> None:
+        lock = self.compiled(winograd_tile=4)[1].compiled.lock()
+        _, again = self.compiled(lock, winograd_tile=4)
+        assert not again.compiled.warnings
+        assert self.row(again).parameters["tile"] == 4
+        # The same lock where they are not allowed: its row is for another motif, and says so.
+        _, exact = self.compiled(lock)
+        assert self.row(exact).parameters["tile"] == 2
+        assert exact.compiled.warnings
+        # A row for the exact motif that asks for them is an error.
+        row = dataclasses.replace(self.row(again), motif=self.row(exact).motif)
+        with pytest.raises(LockError, match="winograd_tile"):
+            self.compiled(dataclasses.replace(lock, rows=(row,)))

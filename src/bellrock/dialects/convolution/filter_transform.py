@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from torch_mlir import ir
 from torch_mlir.dialects import arith, ext, linalg, tensor, transform
 
-from bellrock.dialects.convolution.minimal_filtering import TAPS, TWO, MinimalFiltering
+from bellrock.dialects.convolution.minimal_filtering import ALGORITHMS, TAPS, TWO, MinimalFiltering
 from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
 from bellrock.dialects.outlining import CHOICE
 from bellrock.dialects.prepared_room import Room, add_unused_input, tensor_bytes
@@ -59,32 +59,46 @@ def _transform_all(root: ir.Operation, *, percent: int) -> None:
 
 def _transform_in(function: ir.Operation, percent: int) -> None:
     """Transform the filters that the budget has room for, those of the most pixels first."""
-    found: dict[ir.Operation, _Filters] = {}
+    found: dict[ir.Operation, Filters] = {}
     for op in ops_named(function, "linalg.generic"):
         choice = ir.DictAttr(op.attributes[CHOICE]) if CHOICE in op.attributes else None
         if choice is None or ir.StringAttr(choice["knobs"]).value != KNOBS:
             continue
         structured = read_structured(op)
-        filters = None if structured is None else _read(structured)
+        filters = None if structured is None else read_filters(structured)
         if filters is not None:
             found[op] = filters
     room = Room.of(function, percent) if found else None
     groups = by_signature(list(found))
     for ops in sorted(groups, key=lambda each: -tensor_bytes(each[0].results[0])):
         choice = ir.DictAttr(ops[0].attributes[CHOICE])
-        size = sum(found[op].transformed_bytes for op in ops)
+        algorithm = _algorithm(choice)
+        size = sum(found[op].transformed_bytes(algorithm) for op in ops)
         if room is None or not room.take(size):
-            revise(function, ops, _direct(choice))
+            revise(function, ops, _direct(choice, ops[0]))
             continue
         panel = ir.IntegerAttr(choice["channels"]).value
         for op in ops:
             with ir.InsertionPoint(op), op.location:
-                add_unused_input(op, _transformed(found[op], panel, TWO, choice["by"]))
+                add_unused_input(op, _transformed(found[op], panel, algorithm, choice["by"]))
 
 
-def _direct(choice: ir.DictAttr) -> ir.DictAttr:
-    """Return the same blocks for the direct way, which takes less of the stack for them."""
+def _algorithm(choice: ir.DictAttr) -> MinimalFiltering:
+    """Return the algorithm of a choice; one that names no tile is of before there were others."""
+    return ALGORITHMS[ir.IntegerAttr(choice["tile"]).value] if "tile" in choice else TWO
+
+
+def _direct(choice: ir.DictAttr, op: ir.Operation) -> ir.DictAttr:
+    """Return the same blocks for the direct way, which takes less of the stack for them.
+
+    Those of larger tiles than 2 x 2 are cut to as many rows as tiles of that size would have.
+    """
     numbers = {name: ir.IntegerAttr(choice[name]).value for name in ("rows", "columns")}
+    outputs = _algorithm(choice).outputs
+    if outputs > TWO.outputs:
+        height = ir.RankedTensorType(op.results[0].type).shape[-2]
+        numbers["rows"] = numbers["rows"] or -(-height // outputs)
+        numbers["columns"] *= outputs // TWO.outputs
     i64 = ir.IntegerType.get_signless(64, choice.context)
     kept = {name: choice[name] for name in
             ("by", "channels", "vectors", "lanes", "channel_block", "parallel")}  # fmt: skip
@@ -94,7 +108,7 @@ def _direct(choice: ir.DictAttr) -> ir.DictAttr:
 
 
 @dataclass(frozen=True, slots=True)
-class _Filters:
+class Filters:
     """The filter of a convolution, and what its dimensions are."""
 
     value: ir.Value
@@ -113,13 +127,12 @@ class _Filters:
         """Sizes of the filter."""
         return tuple(ir.RankedTensorType(self.value.type).shape)
 
-    @property
-    def transformed_bytes(self) -> int:
-        """What its transformed form takes."""
-        return math.prod(self.shape) * TWO.inputs**2 // TAPS**2 * ELEMENT_BYTES
+    def transformed_bytes(self, algorithm: MinimalFiltering) -> int:
+        """Return what its transformed form takes."""
+        return math.prod(self.shape) * algorithm.products // TAPS**2 * ELEMENT_BYTES
 
 
-def _read(op: Structured) -> _Filters | None:
+def read_filters(op: Structured) -> Filters | None:
     """Return the filter of a convolution; its roles are in `payload/motifs/convolution`."""
     product_sum = read_product_sum(op)
     if product_sum is None:
@@ -138,12 +151,12 @@ def _read(op: Structured) -> _Filters | None:
     inner = sorted(i for i in known if i not in output and i not in kernels)
     if len(kernels) < 2 or len(outer) != 1 or any(op.loops[k] != TAPS for k in kernels[-2:]):
         return None
-    return _Filters(op.values[number], access, outer[0], (*inner, *kernels[:-2]),
+    return Filters(op.values[number], access, outer[0], (*inner, *kernels[:-2]),
                     kernels[-2], kernels[-1], op.loops)  # fmt: skip
 
 
 def _transformed(
-    filters: _Filters, panel: int, algorithm: MinimalFiltering, by: ir.Attribute
+    filters: Filters, panel: int, algorithm: MinimalFiltering, by: ir.Attribute
 ) -> ir.Value:
     """Emit G w G^T, by products, panels of output channels, reduced loops, channel of a panel."""
     element = ir.F32Type.get()

@@ -13,6 +13,7 @@ from torch_mlir.dialects import arith
 
 from bellrock.dialects import vector_code as code
 from bellrock.dialects.convolution.geometry import Axis, Halo
+from bellrock.dialects.convolution.interleaving import deinterleaved
 from bellrock.dialects.convolution.operands import owner_of
 from bellrock.dialects.convolution.reading import ConvolutionKernel
 from bellrock.dialects.plan_memory import element_bytes
@@ -52,6 +53,9 @@ class Packing:
     packed: ir.Value
     padding: ir.Value
     """A vector of the value outside the image."""
+    shuffled: int = 2
+    """Largest stride, a power of two, whose phases are shuffled out of whole vectors; those of
+    other strides are gathered."""
 
     def emit(self, base: Index, block: Block) -> None:
         """Fill the buffer for a block.
@@ -175,6 +179,10 @@ class Packing:
             low = self._load(source, first)
             high = self._load(source, code.add(first, lanes))
             return [code.shuffle(low, high, [2 * i + p for i in range(lanes)]) for p in axis.phases]
+        if axis.stride == self.shuffled:
+            parts = [self._load(source, code.add(first, n * lanes)) for n in range(axis.stride)]
+            phases = deinterleaved(parts)
+            return [phases[p] for p in axis.phases]
         return [self._gather(source, first, p, axis) for p in axis.phases]
 
     def _load(self, source: Index, first: Index) -> ir.Value:

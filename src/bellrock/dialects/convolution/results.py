@@ -15,6 +15,7 @@ from torch_mlir import ir
 from bellrock.dialects import vector_code as code
 from bellrock.dialects.convolution.epilogue import Epilogue
 from bellrock.dialects.convolution.geometry import Halo
+from bellrock.dialects.convolution.interleaving import interleaved
 from bellrock.dialects.convolution.packing import Block
 from bellrock.dialects.convolution.reading import ConvolutionKernel
 from bellrock.dialects.vector_code import Index
@@ -43,6 +44,9 @@ class Results:
     part: int
     """Of the sums, from one remainder of the column to the next."""
     epilogue: Epilogue
+    shuffled: int = 2
+    """Largest number of remainders, a power of two, that are shuffled into whole vectors; others
+    are gathered."""
 
     def emit(
         self,
@@ -89,6 +93,7 @@ class Results:
         left = code.extent(axis.output, axis.spread * halo.columns, first)
 
         def emit(dense: Index, inside: int) -> None:
+            shuffled = self._shuffled(code.add(line, dense))
             for part in range(-(-axis.spread * inside // halo.lanes)):
                 offset = code.add(code.scaled(dense, axis.spread), part * halo.lanes)
                 count: Index = min(axis.spread * inside - part * halo.lanes, halo.lanes)
@@ -98,10 +103,18 @@ class Results:
                     continue
                 if self.kernel.column.output is not None:
                     at[self.kernel.column.output] = code.add(first, offset)
-                value = self._load(code.add(line, dense), part)
+                value = shuffled[part] if shuffled else self._load(code.add(line, dense), part)
                 self.epilogue.emit(value, at, count, known)
 
         code.chunks(halo.columns, halo.lanes, emit)
+
+    def _shuffled(self, at: Index) -> list[ir.Value]:
+        """Load the sums of all remainders, as vectors of columns; nothing where one will do."""
+        spread = self.kernel.column.axis.spread
+        if spread <= 2 or spread != self.shuffled:
+            return []
+        parts = [code.add(at, p * self.part) for p in range(spread)]
+        return interleaved([code.load(self.sums, p, self.halo.lanes) for p in parts])
 
     def _load(self, at: Index, part: int) -> ir.Value:
         """Load the sums of a vector of columns, interleaved from all remainders."""

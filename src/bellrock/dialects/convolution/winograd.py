@@ -118,7 +118,7 @@ class _Lowering:
         """Emit one block: transform its image, then group after group of output channels."""
         plan = self.plan
         single, lanes = ir.F32Type.get(), plan.choice.lanes
-        square = plan.algorithm.inputs**2
+        square = plan.algorithm.products
         buffers = Buffers(
             packed=code.stack_buffer(plan.halo.elements(lanes), single),
             image=code.stack_buffer(square * plan.image_plane + lanes, single),
@@ -164,6 +164,7 @@ class _Lowering:
             pitch=plan.pitch,
             part=part,
             epilogue=Epilogue(kernel, self.arguments, plan.choice.lanes),
+            shuffled=outputs,
         )
         with code.loop(0, images) as number, code.loop(0, outputs) as phase:
             at = dict(position)

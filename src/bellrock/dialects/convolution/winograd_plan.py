@@ -10,7 +10,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from bellrock.dialects.convolution.geometry import Axis, Halo
-from bellrock.dialects.convolution.minimal_filtering import TWO, MinimalFiltering
+from bellrock.dialects.convolution.minimal_filtering import ALGORITHMS, TWO, MinimalFiltering
 from bellrock.dialects.convolution.reading import ConvolutionKernel, Spatial
 
 
@@ -27,6 +27,7 @@ class Choice:
     channel_group: int
     channel_block: int
     parallel: bool
+    tile: int = TWO.outputs
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,7 +52,7 @@ class Plan:
     @classmethod
     def of(cls, kernel: ConvolutionKernel, choice: Choice) -> Plan:
         """Fit the choice to the kernel."""
-        algorithm = TWO
+        algorithm = ALGORITHMS[choice.tile]
         row, column = (_tiled(s.axis, algorithm) for s in (kernel.row, kernel.column))
         halo = Halo(
             leading=tuple(s.axis for s in kernel.leading),

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from torch_mlir import ir
-from torch_mlir.dialects import memref, vector
+from torch_mlir.dialects import arith, memref, vector
 
 from bellrock.dialects import vector_code as code
 from bellrock.dialects.convolution.minimal_filtering import on_both_axes
@@ -50,7 +50,9 @@ class Stages:
         plan = self.plan
         kernel, halo, lanes = plan.kernel, plan.halo, plan.choice.lanes
         padding = padding_of(kernel, lanes, ir.MemRefType(self.image.type).element_type)
-        packing = Packing(kernel, halo, self.image, self.buffers.packed, padding)
+        packing = Packing(
+            kernel, halo, self.image, self.buffers.packed, padding, plan.algorithm.outputs
+        )
         base = address(kernel.image, {k: position[k] for k in kernel.outer})
         step = kernel.image.stride(kernel.in_channel)
         pixels = code.add(code.scaled(code.add(block.rows, -1), halo.pitch), halo.columns)
@@ -86,7 +88,7 @@ class Stages:
         panel, unit = plan.choice.channels, plan.vectors * plan.choice.lanes
         total = plan.kernel.size(plan.kernel.out_channel)
         first, _ = code.quotient(start, panel)
-        with code.loop(0, plan.algorithm.inputs**2) as product, \
+        with code.loop(0, plan.algorithm.products) as product, \
                 code.loop(0, code.ceil_quotient(count, panel)) as number, \
                 code.loop(0, code.ceil_quotient(used, unit)) as tile:  # fmt: skip
             at = code.add(code.scaled(product, total // panel), first, number)
@@ -104,15 +106,34 @@ class Stages:
     def _sums(self, weights: Index, image: Index) -> Sequence[ir.Value]:
         """Emit one register tile: panel x vectors, summed over what is reduced."""
         plan = self.plan
+        longest = plan.algorithm.longest_sum or plan.reduced
+        if plan.reduced <= longest:
+            return self._partial_sums(weights, image, 0, plan.reduced)
+        whole, rest = divmod(plan.reduced, longest)
+
+        def body(number: Index, carried: Sequence[ir.Value]) -> Sequence[ir.Value]:
+            part = self._partial_sums(weights, image, code.scaled(number, longest), longest)
+            return [arith.addf(total, value) for total, value in zip(carried, part, strict=True)]
+
+        zero = code.zeros(plan.choice.lanes, ir.F32Type.get())
+        rows = plan.choice.channels * plan.vectors
+        part = self._partial_sums(weights, image, whole * longest, rest) if rest else [zero] * rows
+        return code.carried_loop(whole, 1, part, body)
+
+    def _partial_sums(
+        self, weights: Index, image: Index, start: Index, count: int
+    ) -> Sequence[ir.Value]:
+        """Emit one register tile, summed over a part of what is reduced."""
+        plan = self.plan
         panel, lanes, vectors = plan.choice.channels, plan.choice.lanes, plan.vectors
         zero = code.zeros(lanes, ir.F32Type.get())
         limit = max(1, LARGEST_UNROLLED // (panel * vectors))
-        unrolled = max(d for d in range(1, limit + 1) if plan.reduced % d == 0)
+        unrolled = max(d for d in range(1, limit + 1) if count % d == 0)
 
         def body(first: Index, carried: Sequence[ir.Value]) -> Sequence[ir.Value]:
             found = list(carried)
             for i in range(unrolled):
-                each = code.add(first, i)
+                each = code.add(start, first, i)
                 row = code.add(image, code.scaled(each, plan.pitch))
                 pixels = [code.load(self.buffers.image, code.add(row, v * lanes), lanes)
                           for v in range(vectors)]  # fmt: skip
@@ -128,7 +149,7 @@ class Stages:
                         found[n] = vector.fma(factor, pixel, found[n])
             return found
 
-        return code.carried_loop(plan.reduced, unrolled, [zero] * (panel * vectors), body)
+        return code.carried_loop(count, unrolled, [zero] * (panel * vectors), body)
 
     def transform_back(self, count: Index, used: Index) -> None:
         plan = self.plan

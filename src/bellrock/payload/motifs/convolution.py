@@ -18,6 +18,12 @@ from bellrock.payload.motifs.window import Window, read_window
 TRANSPOSED = "transposed"
 """Variant of a convolution over an image with zeros between its elements: most of its products
 are with zeros, which a lowering may leave out."""
+LARGE_TILES = "bellrock.large_tiles"
+"""Attribute of an op that may be computed by large tiles of minimal filtering, which lose more to
+rounding (`dialects/convolution/large_tiles`). A stage before selection says so where the user
+allows it."""
+INEXACT = "inexact"
+"""Variant of a convolution with that attribute."""
 _VIEWS = {"tensor.expand_shape", "tensor.extract_slice"}
 
 _ROLES = {
@@ -49,7 +55,7 @@ def match(op: Structured) -> Motif | None:
     lists = {name: op.sizes([i for i, r in enumerate(roles) if r == name]) for name in _LETTERS}
     return op.motif(
         MotifKind.CONVOLUTION,
-        variant=TRANSPOSED if _is_stuffed(op.values[image]) else "",
+        variant=_variant(op, op.values[image]),
         dims=_dims(lists),
         lists=window.lists(op),
         roles=roles,
@@ -57,6 +63,12 @@ def match(op: Structured) -> Motif | None:
         accumulator=product_sum.dtype,
         flops_per_point=product_sum.flops,
     )
+
+
+def _variant(op: Structured, image: ir.Value) -> str:
+    if _is_stuffed(image):
+        return TRANSPOSED
+    return INEXACT if LARGE_TILES in op.op.attributes else ""
 
 
 def _is_stuffed(image: ir.Value) -> bool:

@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bellrock.dialects.convolution.geometry import Axis, Halo
-from bellrock.dialects.convolution.minimal_filtering import TAPS, TWO
+from bellrock.dialects.convolution.minimal_filtering import ALGORITHMS, TAPS, TWO, MinimalFiltering
 from bellrock.errors import SelectionError
-from bellrock.params.constraint import Constraint
+from bellrock.params.constraint import Constraint, Value
 from bellrock.params.knobs import Knobs, knob
 from bellrock.payload.motifs.base import Motif
-from bellrock.payload.motifs.convolution import TRANSPOSED
+from bellrock.payload.motifs.convolution import INEXACT, TRANSPOSED
 from bellrock.target.base import Facts
 from bellrock.target.cpu.convolution import (
     ADD_LATENCY,
@@ -32,8 +32,6 @@ from bellrock.target.cpu.convolution import (
 
 STACK_BYTES = 3 << 20
 """Most that a block's buffers may take of a thread's stack (OpenMP's smallest is 4 MiB)."""
-SQUARE = TWO.inputs**2
-"""Products of a tile."""
 GAIN = 0.9
 """Share of the direct way's estimated time below which this one is taken."""
 FAR_BYTES_PER_CYCLE = 12
@@ -42,25 +40,25 @@ FAR_BYTES_PER_CYCLE = 12
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WinogradKnobs(Knobs, name="winograd"):
-    """F(2x2, 3x3): products of transformed tiles, as one contraction for each position."""
+    """Minimal filtering: products of transformed tiles, as one contraction for each position."""
 
     channels: int = knob(
         unit="elements", low=1, high=64, values=(1, 2, 4, 6, 8, 12, 16, 24),
         help="Output channels of a register tile; they divide those of the convolution.",
     )  # fmt: skip
     vectors: int = knob(
-        low=1, high=16, values=(1, 2, 3, 4, 6), help="Vectors of 2x2 results of a register tile."
+        low=1, high=16, values=(1, 2, 3, 4, 6), help="Vectors of tiles of a register tile."
     )
     lanes: int = knob(
-        unit="elements", low=4, high=16, values=(4, 8, 16), help="2x2 results of a vector."
+        unit="elements", low=4, high=16, values=(4, 8, 16), help="Tiles of results of a vector."
     )
     rows: int = knob(
         unit="elements", low=0, values=(0, 1, 2, 4, 7, 14),
-        help="Rows of 2x2 results of a block; 0: all.",
+        help="Rows of tiles of a block; 0: all.",
     )  # fmt: skip
     columns: int = knob(
         unit="elements", low=0, values=(0, 16, 32, 64),
-        help="Columns of 2x2 results of a block; 0: all.",
+        help="Columns of tiles of a block; 0: all.",
     )  # fmt: skip
     images: int = knob(unit="elements", low=1, values=(1, 2, 4, 8), help="Images of a block.")
     channel_group: int = knob(
@@ -71,6 +69,10 @@ class WinogradKnobs(Knobs, name="winograd"):
         unit="elements", low=0, values=(0, 64, 128, 256), help="Output channels of a block; 0: all."
     )
     parallel: bool = knob(help="Whether the cores share the blocks.")
+    tile: int = knob(
+        default=TWO.outputs, low=2, high=4, values=tuple(ALGORITHMS),
+        help="Results of a tile along an axis; 4 loses more to rounding, and has to be allowed.",
+    )  # fmt: skip
 
     constraints = (
         Constraint(
@@ -82,6 +84,19 @@ class WinogradKnobs(Knobs, name="winograd"):
         Constraint("whole-panels", "out_channels % channels == 0"),
     )
 
+    @property
+    def algorithm(self) -> MinimalFiltering:
+        """What its tiles are computed by."""
+        return ALGORITHMS[self.tile]
+
+    @classmethod
+    def domain(cls, field: str, motif: Motif) -> Iterator[Value]:
+        """Yield the values to try; of tiles, those that are allowed."""
+        if field == "tile":
+            yield from tiles_of(motif)
+            return
+        yield from Knobs.domain.__func__(cls, field, motif)  # type: ignore[attr-defined]
+
     def validate(self, motif: Motif, facts: Facts) -> None:
         """Check ranges and constraints, the shape of the filter, and the size of the buffers.
 
@@ -89,7 +104,15 @@ class WinogradKnobs(Knobs, name="winograd"):
             SelectionError: one is broken; it is named, with the values that it saw.
         """
         Knobs.validate(self, motif, facts)
-        problem = tiled_problem(motif)
+        if self.tile not in tiles_of(motif):
+            raise SelectionError(
+                f"constraint 'tiles-that-are-allowed' of {self.name} is broken",
+                got=f"tile={self.tile} for {motif.signature()}",
+                allowed=list(tiles_of(motif)),
+                hint="tiles of 4 x 4 need the variable `winograd_tile` of the pipeline at 4, a "
+                "filter that is a weight, and 32 channels",
+            )
+        problem = tiled_problem(motif, self.algorithm)
         if problem is None:
             raise SelectionError(
                 f"constraint 'filter-of-3x3' of {self.name} is broken",
@@ -156,8 +179,10 @@ class TiledBlock:
         """What a block takes of the stack."""
         halo, lanes = self.halo, self.knobs.lanes
         pitch = self.pitch(halo)
-        planes = SQUARE * ((self.reduced + self.group) * pitch + 3 * lanes)
-        return ELEMENT_BYTES * (halo.elements(lanes) + planes + 4 * self.group * pitch)
+        algorithm = self.knobs.algorithm
+        planes = algorithm.products * ((self.reduced + self.group) * pitch + 3 * lanes)
+        results = algorithm.outputs**2 * self.group * pitch
+        return ELEMENT_BYTES * (halo.elements(lanes) + planes + results)
 
     def cycles(self, cores: int, near_bytes: int) -> float:
         """Estimate the time of the whole convolution on some cores.
@@ -174,16 +199,22 @@ class TiledBlock:
         registers = panel * min(knobs.vectors, vectors)
         step = max(registers, panel + knobs.vectors, 2 * ADD_LATENCY) / 2
         panels = -(-count // panel)
-        multiply = SQUARE * panels * register_tiles * (self.reduced * step + registers + 20)
+        square, outputs = knobs.algorithm.products, knobs.algorithm.outputs
+        transform = transform_cycles(knobs.algorithm)
+        multiply = square * panels * register_tiles * (self.reduced * step + registers + 20)
         per_image = -(-halo.pixels(halo.rows) // lanes)
-        into = self.images * self.reduced * per_image * 45
+        into = self.images * self.reduced * per_image * transform
         row_vectors = -(-halo.pitch // lanes)
-        planes = halo.depths * 4 * halo.packed_rows
-        packing = self.images * problem.in_channels * planes * (3 * row_vectors + 4)
-        back = count * vectors * 45
-        results = count * self.images * halo.rows * 2 * (-(-2 * halo.columns // lanes) * 5 + 5)
-        filters = SQUARE * self.reduced * count * ELEMENT_BYTES
-        image = SQUARE * self.reduced * pitch * ELEMENT_BYTES
+        planes = halo.depths * outputs**2 * halo.packed_rows
+        packing = self.images * problem.in_channels * planes * (
+            pack_cycles(knobs.algorithm) * row_vectors + 4
+        )  # fmt: skip
+        back = count * vectors * transform
+        results = count * self.images * halo.rows * outputs * (
+            -(-outputs * halo.columns // lanes) * 5 + 5
+        )  # fmt: skip
+        filters = square * self.reduced * count * ELEMENT_BYTES
+        image = square * self.reduced * pitch * ELEMENT_BYTES
         far = filters if filters > near_bytes // 2 else 0
         far += image * -(-count // self.group) if image > near_bytes * 3 // 4 else 0
         block = multiply + into + packing + back + results + far / FAR_BYTES_PER_CYCLE
@@ -197,7 +228,22 @@ class TiledBlock:
         return -(-blocks // cores) * block
 
 
-def tiled_problem(motif: Motif) -> Problem | None:
+def transform_cycles(algorithm: MinimalFiltering) -> float:
+    """Return the cycles of one vector of tiles there or back: loads, stores and arithmetic."""
+    return algorithm.image_operations / 2 + 29 / 16 * algorithm.products
+
+
+def pack_cycles(algorithm: MinimalFiltering) -> float:
+    """Return the cycles of a packed vector: a load, a store, a shuffle for each halving."""
+    return 2 + math.log2(algorithm.outputs)
+
+
+def tiles_of(motif: Motif) -> tuple[int, ...]:
+    """Return the sizes of tiles that are allowed for a motif."""
+    return tuple(ALGORITHMS) if motif.variant == INEXACT else (TWO.outputs,)
+
+
+def tiled_problem(motif: Motif, algorithm: MinimalFiltering = TWO) -> Problem | None:
     """Return a motif with tiles of results for pixels; None where the lowering does not take it."""
     problem = problem_of(motif)
     if problem is None or problem.narrow or motif.dims["groups"] != 1:
@@ -209,25 +255,31 @@ def tiled_problem(motif: Motif) -> Problem | None:
         return None
     if not motif.loops_of("out_channel"):
         return None
-    row, column = (_tiled(a) for a in plane)
+    row, column = (_tiled(a, algorithm) for a in plane)
     return dataclasses.replace(problem, row=row, column=column)
 
 
-def _tiled(axis: Axis) -> Axis:
-    outputs = TWO.outputs
+def _tiled(axis: Axis, algorithm: MinimalFiltering) -> Axis:
+    outputs = algorithm.outputs
     return dataclasses.replace(
-        axis, output=-(-axis.output // outputs), kernel=TWO.inputs, stride=outputs
+        axis, output=-(-axis.output // outputs), kernel=algorithm.inputs, stride=outputs
     )
 
 
 def best_winograd(motif: Motif, facts: Facts) -> tuple[WinogradKnobs, float] | None:
     """Return the legal blocks of the least estimated time, and that time in cycles."""
-    problem = tiled_problem(motif)
+    each = (best_of_tile(motif, facts, tile) for tile in tiles_of(motif))
+    return min((b for b in each if b is not None), key=lambda b: b[1], default=None)
+
+
+def best_of_tile(motif: Motif, facts: Facts, tile: int) -> tuple[WinogradKnobs, float] | None:
+    """Return the legal blocks of tiles of one size of the least estimated time, and that time."""
+    problem = tiled_problem(motif, ALGORITHMS[tile])
     if problem is None:
         return None
     near = facts.cache_bytes.get("L2", 1 << 20)
     best: tuple[WinogradKnobs, float] | None = None
-    for knobs in _candidates(problem, facts):
+    for knobs in _candidates(problem, facts, tile):
         block = TiledBlock(problem, knobs)
         if block.buffer_bytes > STACK_BYTES:
             continue
@@ -248,7 +300,7 @@ def default_convolution(motif: Motif, facts: Facts) -> Knobs | None:
     return direct[0]
 
 
-def _candidates(problem: Problem, facts: Facts) -> Iterator[WinogradKnobs]:
+def _candidates(problem: Problem, facts: Facts, tile: int) -> Iterator[WinogradKnobs]:
     lanes = min(16, facts.vector_bits // 32)
     total = problem.out_channels
     for channels, vectors in _tiles(total, facts):
@@ -264,6 +316,7 @@ def _candidates(problem: Problem, facts: Facts) -> Iterator[WinogradKnobs]:
             yield WinogradKnobs(
                 channels=channels, vectors=vectors, lanes=lanes, rows=rows, columns=columns,
                 images=images, channel_group=group, channel_block=channel_block, parallel=True,
+                tile=tile,
             )  # fmt: skip
 
 

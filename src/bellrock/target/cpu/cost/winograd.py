@@ -3,7 +3,8 @@
 Flows in: a motif, `WinogradKnobs`, the machine. Flows out: a prediction; the filter is transformed
 once per set of weights, and not counted. Terms:
 
-* *multiply*: 16 products for each 4 x 4 tile, by register tiles of channels x tiles.
+* *multiply*: the products of each tile (16 of 4 x 4, 36 of 6 x 6), by register tiles of
+  channels x tiles.
 * *tiles*: starting the loop of a register tile, storing its sums.
 * *transforms*: tiles of the image there, tiles of the result back.
 * *pack*: the input of a block with its halo.
@@ -22,12 +23,15 @@ from bellrock.payload.motifs.base import Motif
 from bellrock.target.cpu.cost.machine import FMAS_PER_CYCLE, Machine
 from bellrock.target.cpu.cost.panels import EXPOSED, LATENCY, UNFOLLOWED
 from bellrock.target.cpu.cost.terms import ceil_div, predicted
-from bellrock.target.cpu.winograd import SQUARE, TiledBlock, WinogradKnobs, tiled_problem
+from bellrock.target.cpu.winograd import (
+    TiledBlock,
+    WinogradKnobs,
+    pack_cycles,
+    tiled_problem,
+    transform_cycles,
+)
 
 TILE_START_CYCLES = 20
-TRANSFORM_CYCLES = 45
-"""Of one vector of tiles: 16 loads, 32 additions, 16 stores; back likewise."""
-PACK_CYCLES = 3.0
 RESULT_CYCLES = 5.0
 ROW_CYCLES = 5
 
@@ -40,7 +44,7 @@ def predict_winograd(motif: Motif, knobs: WinogradKnobs, machine: Machine) -> Pr
         knobs: its choice.
         machine: that it runs on.
     """
-    problem = tiled_problem(motif)
+    problem = tiled_problem(motif, knobs.algorithm)
     if problem is None:
         return None
     block = TiledBlock(problem, knobs)
@@ -66,32 +70,33 @@ def _block(block: TiledBlock, machine: Machine) -> dict[str, float]:
     problem, knobs, halo = block.problem, block.knobs, block.halo
     lanes, reduced, channels = knobs.lanes, block.reduced, block.channels
     pitch = block.pitch(halo)
-    vectors = pitch // lanes
+    vectors, outputs = pitch // lanes, knobs.algorithm.outputs
     wide = min(knobs.vectors, vectors)
     sums = knobs.channels * wide
     missing = sums + (wide + 1 if wide > 1 else 1) - machine.registers
     step = max(sums, knobs.channels + wide, LATENCY * FMAS_PER_CYCLE) / FMAS_PER_CYCLE
     step += 1.5 * max(0, missing)
-    tiles = SQUARE * ceil_div(channels, knobs.channels) * vectors / wide
+    tiles = knobs.algorithm.products * ceil_div(channels, knobs.channels) * vectors / wide
     per_image = ceil_div(halo.pixels(halo.rows), lanes)
-    planes = halo.depths * 4 * halo.packed_rows
-    filter_bytes = 4 * SQUARE * reduced * channels
-    image_bytes = 4 * SQUARE * reduced * pitch
+    planes = halo.depths * outputs**2 * halo.packed_rows
+    plane_bytes = 4 * knobs.algorithm.products * reduced
+    filter_bytes, image_bytes = plane_bytes * channels, plane_bytes * pitch
+    transformed = block.images * reduced * per_image + channels * vectors
     return {
         "multiply": tiles * reduced * step,
         "tiles": tiles * (TILE_START_CYCLES + sums),
-        "transforms": TRANSFORM_CYCLES * (block.images * reduced * per_image + channels * vectors),
+        "transforms": transform_cycles(knobs.algorithm) * transformed,
         "pack": block.images
         * problem.in_channels
         * planes
-        * (ceil_div(halo.pitch, lanes) * PACK_CYCLES + ROW_CYCLES),
+        * (ceil_div(halo.pitch, lanes) * pack_cycles(knobs.algorithm) + ROW_CYCLES),
         "filter traffic": _filter(machine, filter_bytes),
         "tile traffic": _again(machine, image_bytes, ceil_div(channels, block.group)),
         "results": channels
         * block.images
         * halo.rows
-        * 2
-        * (ceil_div(2 * halo.columns, lanes) * RESULT_CYCLES + ROW_CYCLES),
+        * outputs
+        * (ceil_div(outputs * halo.columns, lanes) * RESULT_CYCLES + ROW_CYCLES),
     }
 
 

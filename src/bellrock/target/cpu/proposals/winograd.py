@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
+from bellrock.dialects.convolution.minimal_filtering import ALGORITHMS
 from bellrock.params.knobs import Knobs
 from bellrock.payload.motifs.base import Motif
 from bellrock.target.base import Facts
@@ -16,8 +17,9 @@ from bellrock.target.cpu.winograd import (
     STACK_BYTES,
     TiledBlock,
     WinogradKnobs,
-    best_winograd,
+    best_of_tile,
     tiled_problem,
+    tiles_of,
 )
 
 WIDTHS = (1, 2, 3, 4, 6)
@@ -34,10 +36,15 @@ def propose_winograd(motif: Motif, default: Knobs, facts: Facts) -> Iterator[Win
         default: the target's own choice.
         facts: of the processor.
     """
-    problem = tiled_problem(motif)
-    own = default if isinstance(default, WinogradKnobs) else None
+    for size in tiles_of(motif):
+        yield from _of_tile(motif, default, facts, size)
+
+
+def _of_tile(motif: Motif, default: Knobs, facts: Facts, size: int) -> Iterator[WinogradKnobs]:
+    problem = tiled_problem(motif, ALGORITHMS[size])
+    own = default if isinstance(default, WinogradKnobs) and default.tile == size else None
     if problem is not None and own is None:
-        best = best_winograd(motif, facts)
+        best = best_of_tile(motif, facts, size)
         own = None if best is None else best[0]
     if problem is None or own is None:
         return
