@@ -149,3 +149,25 @@ def test_strips_of_positions(count: int) -> None:
     check(lambda x, i, u: x.scatter_add(0, i, u), numbers(9, 130), wide, numbers(*wide.shape))
     numbered = torch.arange(3 * count).reshape(3, count)
     check(lambda x, i, u: x.scatter_add(1, i, u), (x * 9).long(), index, numbered)
+
+
+SUMS: dict[str, Callable[..., Any]] = {
+    "scatter_add": lambda x, i, u: x.scatter_add(0, i[:, None].expand(u.shape), u),
+    "scatter_reduce": lambda x, i, u: x.scatter_reduce(0, i[:, None].expand(u.shape), u, "sum"),
+    "scatter_mean": lambda x, i, u: x.scatter_reduce(0, i[:, None].expand(u.shape), u, "mean"),
+    "index_add": lambda x, i, u: x.index_add(0, i, u, alpha=0.5),
+    "index_put": lambda x, i, u: x.index_put((i,), u, accumulate=True),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("name", SUMS)
+def test_sums_in_16_bits_are_rounded_once(name: str, dtype: torch.dtype) -> None:
+    """Hundreds of updates of one element: summed in 16 bits, most of them would be lost."""
+    function, x, updates = SUMS[name], numbers(3, 7).to(dtype), numbers(901, 7).abs().to(dtype)
+    index = places(3, 901)
+    with torch.no_grad():
+        found = bellrock.compile(Model(function), (x, index, updates), jobs=1)(x, index, updates)
+    assert found.dtype == dtype
+    wanted = function(x.double(), index, updates.double())
+    torch.testing.assert_close(found.double(), wanted, rtol=torch.finfo(dtype).eps, atol=0.0)

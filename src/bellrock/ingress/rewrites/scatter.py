@@ -1,8 +1,8 @@
 """Scatters: PyTorch's many forms as one, along the middle of three dimensions.
 
 Flows in: tensors, indices, updates. Flows out: `bellrock::scatter_along` on reshaped tensors.
-What has no such form (a boolean mask, an index smaller than the tensor beside it, sums in 16 bits)
-is left to torch-mlir.
+What has no such form (a boolean mask, an index smaller than the tensor beside it) is left to
+torch-mlir. What is summed in 16 bits is summed in f32: an element may get any number of updates.
 """
 
 from __future__ import annotations
@@ -23,12 +23,27 @@ _NARROW = (torch.float16, torch.bfloat16)
 
 def _along(x: Tensor, dim: int, index: Tensor, updates: Tensor, combine: str) -> Any:
     """Scatter with an index and updates in three dimensions, around that dimension."""
-    exact = combine == "set" or x.dtype not in (*_NARROW, torch.bool)
-    if not exact or x.numel() == 0 or index.numel() == 0 or updates.dtype != x.dtype:
+    counted = combine != "set" and x.dtype == torch.bool
+    if counted or x.numel() == 0 or index.numel() == 0 or updates.dtype != x.dtype:
         return NotImplemented
     before, behind = math.prod(x.shape[:dim]), math.prod(x.shape[dim + 1 :])
     flat = x.reshape(before, x.shape[dim], behind)
     return torch.ops.bellrock.scatter_along(flat, index, updates, combine).reshape(x.shape)
+
+
+def _in_f32(op: OpOverload, rewrite: Callable[..., Any]) -> Callable[..., Any]:
+    """Do an op of narrow floats in f32, and rewrite it there."""
+
+    def rewritten(x: Tensor, *arguments: Any, **named: Any) -> Any:
+        if x.dtype not in _NARROW:
+            return rewrite(x, *arguments, **named)
+        wide = [
+            a.to(torch.float32) if isinstance(a, Tensor) and a.dtype == x.dtype else a
+            for a in arguments
+        ]
+        return op(x.to(torch.float32), *wide, **named).to(x.dtype)
+
+    return rewritten
 
 
 def _elements(x: Tensor, dim: int, index: Tensor, updates: Tensor, combine: str) -> Any:
@@ -83,6 +98,9 @@ def index_put(
     x: Tensor, indices: Sequence[Tensor | None], values: Tensor, accumulate: bool = False
 ) -> Any:
     """Slices by one index, or by several of neighbouring dimensions."""
+    if accumulate and x.dtype in _NARROW:
+        wide = x.to(torch.float32), indices, values.to(torch.float32)
+        return aten.index_put.default(*wide, accumulate).to(x.dtype)
     given = [i for i, index in enumerate(indices) if index is not None]
     known = [index for index in indices if index is not None]
     integral = all(index.dtype in (torch.int32, torch.int64) for index in known)
@@ -117,9 +135,11 @@ def _flat_index(indices: list[Tensor], sizes: Sequence[int]) -> tuple[Tensor, to
 REWRITES: Mapping[OpOverload, Callable[..., Any]] = {
     aten.scatter.src: functools.partial(_elements, combine="set"),
     aten.scatter.value: scatter_value,
-    aten.scatter_add.default: functools.partial(_elements, combine="add"),
-    aten.scatter_reduce.two: scatter_reduce,
-    aten.index_add.default: index_add,
+    aten.scatter_add.default: _in_f32(
+        aten.scatter_add.default, functools.partial(_elements, combine="add")
+    ),
+    aten.scatter_reduce.two: _in_f32(aten.scatter_reduce.two, scatter_reduce),
+    aten.index_add.default: _in_f32(aten.index_add.default, index_add),
     aten.index_copy.default: functools.partial(_slices, combine="set"),
     aten.index_put.default: index_put,
     aten._unsafe_index_put.default: index_put,
