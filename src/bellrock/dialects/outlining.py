@@ -15,8 +15,8 @@ from torch_mlir import ir
 from torch_mlir.dialects import func, linalg, tensor
 
 from bellrock.dialects.grouping import VIEWS, Group, Role, defining_op, role_of
+from bellrock.dialects.kinds import kind_of
 from bellrock.errors import CompileError
-from bellrock.payload.motif import find_motif
 
 KERNEL = "bellrock.kernel"
 """Attribute of a kernel function: the kind of its anchor's motif, e.g. "contraction"."""
@@ -97,8 +97,7 @@ def _name_of(function: func.FuncOp) -> str:
 
 
 def _motif_of(anchor: ir.Operation | None) -> str:
-    motif = None if anchor is None else find_motif(anchor)
-    return "other" if motif is None else str(motif.kind)
+    return (None if anchor is None else kind_of(anchor)) or "other"
 
 
 def _captured(op: ir.Operation) -> Iterator[tuple[ir.Operation, int]]:

@@ -15,6 +15,7 @@ from torch_mlir.dialects import linalg
 
 from bellrock.dialects.fold_movement import maps_of
 from bellrock.dialects.grouping import VIEWS, init_index
+from bellrock.dialects.kinds import KIND, kind_of
 from bellrock.dialects.plan_memory import element_bytes
 from bellrock.dialects.preparation import fixed_arguments
 
@@ -102,6 +103,7 @@ def add_unused_input(op: ir.Operation, value: ir.Value, access: ir.AffineMap | N
         value: the input.
         access: its map; where blocks of the op are to have their part of it, and not the whole.
     """
+    kind = kind_of(op)
     count = init_index(op)
     loops = maps_of(op)[0].n_dims
     rank = ir.RankedTensorType(value.type).rank
@@ -129,6 +131,8 @@ def add_unused_input(op: ir.Operation, value: ir.Value, access: ir.AffineMap | N
     for name in op.attributes:
         if name not in given:
             made.operation.attributes[name] = op.attributes[name]
+    if kind is not None:
+        made.operation.attributes[KIND] = ir.StringAttr.get(kind)
     for before, after in zip(op.results, made.results, strict=True):
         before.replace_all_uses_with(after)
     op.erase()

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 
 from torch_mlir import ir
 
+from bellrock.dialects.kinds import kind_of
 from bellrock.dialects.loop_order import loop_sizes
 from bellrock.dialects.row_space import RESHAPES, is_row_op, reduces, row_space
 from bellrock.payload.motif import MotifKind, find_motif
@@ -180,5 +181,4 @@ def _is_heavy(op: ir.Operation) -> bool:
 
 def is_plain_reduction(op: ir.Operation) -> bool:
     """Whether an op is for a reduction and nothing more particular."""
-    motif = find_motif(op) if reduces(op) else None
-    return motif is not None and motif.kind is MotifKind.REDUCTION
+    return reduces(op) and kind_of(op) == str(MotifKind.REDUCTION)

@@ -58,7 +58,8 @@ def test_once_for_many_calls(model: Mixing, compiled: bellrock.CompiledModel) ->
         torch.testing.assert_close(compiled(x)[0], expected.detach())
     assert _count(compiled) == 1
     assert compiled.preparer is not None
-    assert compiled.preparer.value_bytes == 7 * 5 * 4
+    # The softmax, and its panels for the product: of columns in whole vectors.
+    assert compiled.preparer.value_bytes >= 2 * 7 * 5 * 4
     assert compiled.preparer.seconds > 0
 
 
