@@ -102,66 +102,6 @@ def fitted(fit: Fit) -> tuple[list[float], mp.mpf]:
     return fixed, max(errors)
 
 
-@dataclass(frozen=True)
-class Ratio:
-    """A quotient of polynomials of z = x x, times x, that stands for an odd function up to `high`.
-
-    Both have coefficients of binary32. The denominator's constant is given: with the right one
-    the quotient at zero is exact to more digits than a coefficient has.
-    """
-
-    name: str
-    function: Function
-    high: float
-    counts: tuple[int, int]
-    """Coefficients of the numerator, of the denominator."""
-    constant: float
-    about: str
-
-
-def solve_ratio(fit: Ratio, fixed: tuple[list[float], list[float]]) -> tuple[list[float], ...]:
-    """Return all coefficients of a quotient, of which the fixed ones are given.
-
-    Lawson's iteration as above, on the errors times the denominator of the round before.
-    """
-    grid = fit.high / 2 * (1 - np.cos(np.pi * (np.arange(GRID) + 0.5) / GRID))
-    z, wanted = grid * grid, np.array([float(fit.function(x) / x) for x in grid])
-    above, below = ([z**i for i in range(len(fixed[n]), fit.counts[n])] for n in (0, 1))
-    known = wanted * np.polyval(fixed[1][::-1], z) - np.polyval(fixed[0][::-1] or [0.0], z)
-    basis = np.array(above + [-wanted * power for power in below]).T
-    best, least = fixed, np.inf
-    weights, denominator = np.ones(GRID), np.ones(GRID)
-    for _ in range(ROUNDS):
-        scales = 1 / (wanted * denominator)
-        lengths = np.linalg.norm(basis * scales[:, None], axis=0)
-        root = np.sqrt(weights)
-        rows = basis * (scales * root)[:, None] / lengths
-        found = list(np.linalg.lstsq(rows, known * scales * root, rcond=None)[0] / lengths)
-        now = [*fixed[0], *found[: len(above)]], [*fixed[1], *found[len(above) :]]
-        denominator = np.polyval(now[1][::-1], z)
-        errors = np.abs(np.polyval(now[0][::-1], z) / denominator / wanted - 1)
-        if errors.max() < least:
-            best, least = now, errors.max()
-        weights *= errors + 1e-2 * errors.max()
-        weights /= weights.sum()
-    return best
-
-
-def fitted_ratio(fit: Ratio) -> tuple[list[float], list[float], mp.mpf]:
-    """Return rounded coefficients of numerator and denominator, and the largest error."""
-    fixed: tuple[list[float], list[float]] = ([], [fit.constant])
-    while (missing := [n - len(f) for n, f in zip(fit.counts, fixed, strict=True)]) != [0, 0]:
-        part = 0 if missing[0] and (len(fixed[0]) < len(fixed[1]) or not missing[1]) else 1
-        fixed[part].append(f32(mp.mpf(solve_ratio(fit, fixed)[part][len(fixed[part])])))
-    points = [mp.mpf(fit.high) * i / 1000 for i in range(1, 1001)]
-    errors = [
-        abs(x * mp.polyval(fixed[0][::-1], x * x) / mp.polyval(fixed[1][::-1], x * x)
-            / fit.function(x) - 1)
-        for x in points
-    ]  # fmt: skip
-    return *fixed, max(errors)
-
-
 SINGLE, DOUBLE = 24, 53
 HALF_LN2 = float(mp.log(2) / 2) * 1.0001
 ROOT_LOW, ROOT_HIGH = float(mp.sqrt(0.5)) - 1, float(mp.sqrt(2)) - 1
@@ -230,11 +170,12 @@ FITS = [
     Fit("ERFC_DOUBLE", erfc_scaled, lambda t: 1 / erfc_scaled(t),
         -1, 0.55, 12, DOUBLE,
         "erfc(x) = exp(-x x) p(t), t = (x - 3) / (x + 3), x up to 10.3; binary64"),
+    Fit("ERF", of_square(lambda x: mp.erf(x) / x - 1), of_square(lambda x: x / mp.erf(x)),
+        0, 1.15**2, 7, SINGLE, "erf(x) = x + x p(z), z = x x, up to x = 1.15"),
+    Fit("ERF_TAIL", lambda x: mp.root(mp.erfc(x), 8),
+        lambda x: 8 * mp.root(mp.erfc(x), 8)**7 / mp.erf(x),
+        1.15, 3.95, 7, SINGLE, "erf(x) = 1 - p(x)**8, from x = 1.15 to 3.95"),
 ]  # fmt: skip
-
-RATIOS = [
-    Ratio("ERF", mp.erf, 3.93, (5, 7), 1.09375, "erf(x) = x p(z) / q(z), z = x x, up to x = 3.93"),
-]
 
 LN2, PI = mp.log(2), mp.pi
 CONSTANTS = [
@@ -293,16 +234,6 @@ def main() -> None:
             print(f'    float.fromhex("{value.hex()}"),')
         print(")")
         print(f'"""{fit.about}; error 2**{float(mp.log(error, 2)):.1f}"""')
-    for ratio in RATIOS:
-        *parts, error = fitted_ratio(ratio)
-        print(f"\n{ratio.name} = (")
-        for part in parts:
-            print("    (")
-            for value in part:
-                print(f'        float.fromhex("{value.hex()}"),')
-            print("    ),")
-        print(")")
-        print(f'"""{ratio.about}; error 2**{float(mp.log(error, 2)):.1f}"""')
 
 
 if __name__ == "__main__":

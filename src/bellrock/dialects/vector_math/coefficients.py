@@ -222,21 +222,23 @@ ERFC_DOUBLE = (
 """erfc(x) = exp(-x x) p(t), t = (x - 3) / (x + 3), x up to 10.3; binary64; error 2**-30.6"""
 
 ERF = (
-    (
-        float.fromhex("0x1.3bf2380000000p+0"),
-        float.fromhex("0x1.a849f40000000p-3"),
-        float.fromhex("0x1.ccfe280000000p-5"),
-        float.fromhex("0x1.ff19320000000p-9"),
-        float.fromhex("0x1.0747440000000p-12"),
-    ),
-    (
-        float.fromhex("0x1.1800000000000p+0"),
-        float.fromhex("0x1.18ab9e0000000p-1"),
-        float.fromhex("0x1.f8be7e0000000p-4"),
-        float.fromhex("0x1.01f9ba0000000p-6"),
-        float.fromhex("0x1.2cc33e0000000p-10"),
-        float.fromhex("0x1.a7c1080000000p-16"),
-        float.fromhex("-0x1.06e0a80000000p-23"),
-    ),
+    float.fromhex("0x1.06eba60000000p-3"),
+    float.fromhex("-0x1.8127060000000p-2"),
+    float.fromhex("0x1.ce24b20000000p-4"),
+    float.fromhex("-0x1.b781640000000p-6"),
+    float.fromhex("0x1.50e1a80000000p-8"),
+    float.fromhex("-0x1.9028d20000000p-11"),
+    float.fromhex("0x1.19f8780000000p-14"),
 )
-"""erf(x) = x p(z) / q(z), z = x x, up to x = 3.93; error 2**-24.9"""
+"""erf(x) = x + x p(z), z = x x, up to x = 1.15; error 2**-26.1"""
+
+ERF_TAIL = (
+    float.fromhex("0x1.004f700000000p+0"),
+    float.fromhex("-0x1.2bea9e0000000p-3"),
+    float.fromhex("-0x1.e638a00000000p-5"),
+    float.fromhex("-0x1.a9f6f40000000p-7"),
+    float.fromhex("0x1.be96e20000000p-7"),
+    float.fromhex("-0x1.5885c40000000p-9"),
+    float.fromhex("0x1.58ed6c0000000p-13"),
+)
+"""erf(x) = 1 - p(x)**8, from x = 1.15 to 3.95; error 2**-27.4"""
