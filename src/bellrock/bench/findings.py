@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 from bellrock.bench.record import (
     ErrorInfo,
     FactsInfo,
-    KernelRow,
     MutantInfo,
     PreparationInfo,
     TargetInfo,
     VerdictInfo,
 )
 from bellrock.bench.roofline import Work
-from bellrock.target.base import Facts, KernelInfo
+from bellrock.target.base import Facts
 
 if TYPE_CHECKING:
     from bellrock.api import CompiledModel
@@ -42,18 +41,6 @@ def target_info(name: str, facts: Facts) -> TargetInfo:
             peak_flops_per_s=dict(facts.peak_flops_per_s),
             bandwidth_bytes_per_s=dict(facts.bandwidth_bytes_per_s), source=facts.source,
         ),
-    )  # fmt: skip
-
-
-def kernel_rows(kernels: Sequence[KernelInfo]) -> tuple[KernelRow, ...]:
-    """Return kernels as rows."""
-    return tuple(
-        KernelRow(
-            name=k.name, motif=k.motif, calls=k.calls, path=k.path, vectorised=k.vectorised,
-            parallel=k.parallel, compile_seconds=k.compile_seconds, cached=k.cached,
-            figures=dict(k.figures),
-        )
-        for k in kernels
     )  # fmt: skip
 
 

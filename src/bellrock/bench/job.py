@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from bellrock.bench.ending import BASELINE_STEP, looks_like_memory
 from bellrock.bench.findings import (
     error_info,
-    kernel_rows,
     preparation_info,
     target_info,
     verdict_info,
@@ -246,7 +245,7 @@ class _Job:
         self, compiled: Compiled, import_seconds: Mapping[str, float], lock: Lock | None
     ) -> None:
         """Record what came of compiling."""
-        kernels = kernel_rows(compiled.kernels)
+        kernels = compiled.kernels
         self._learn(
             import_seconds=dict(import_seconds),
             stages=tuple(StageTime(name=s.name, seconds=s.seconds) for s in compiled.stages),

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from bellrock.bench.suite_file import OverrideValue
 from bellrock.errors import RecordError
 from bellrock.params.constraint import Value
+from bellrock.target.program import KernelInfo
 
 SCHEMA = 1
 """Version of the record; a file of another version is refused, not guessed at."""
@@ -211,20 +212,6 @@ class MemoryInfo(_Part):
     """Without what PyTorch's operators allocate inside themselves."""
 
 
-class KernelRow(_Part):
-    """What became of one kernel (see `bellrock.target.base.KernelInfo`)."""
-
-    name: str
-    motif: str
-    calls: int
-    path: str
-    vectorised: bool
-    parallel: bool
-    compile_seconds: float
-    cached: bool
-    figures: dict[str, int] = {}
-
-
 class ChoiceRow(_Part):
     """One choice, as in a lock file (see `bellrock.params.lock.LockRow`)."""
 
@@ -288,7 +275,7 @@ class Record(_Part):
     bytes: int | None = None
     """Arguments and results, each once."""
     roofline: RooflineInfo | None = None
-    kernels: tuple[KernelRow, ...] = ()
+    kernels: tuple[KernelInfo, ...] = ()
     choices: tuple[ChoiceRow, ...] = ()
     warnings: tuple[str, ...] = ()
     toolchain: dict[str, str] = {}
@@ -305,7 +292,7 @@ class Record(_Part):
         return self.model_dump_json(by_alias=True)
 
 
-def kernel_warnings(kernels: tuple[KernelRow, ...]) -> tuple[str, ...]:
+def kernel_warnings(kernels: tuple[KernelInfo, ...]) -> tuple[str, ...]:
     """Return a warning if there are kernels that are neither vectorised nor parallel."""
     found = Counter(k.motif for k in kernels if not k.vectorised and not k.parallel)
     if not found:

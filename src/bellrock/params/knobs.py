@@ -26,65 +26,24 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import typing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar, Self, get_type_hints
 
 from bellrock.errors import SelectionError, UnknownNameError
+from bellrock.params.candidates import assignments, values_of
 from bellrock.params.constraint import Constraint, Value
+from bellrock.params.knob import KnobSpec, check_range, knob, spec_of, typed
 from bellrock.payload.motifs.base import Motif, element_bytes
 
 if TYPE_CHECKING:
     from bellrock.target.base import Facts
 
-_METADATA = "knob"
+__all__ = ["Constraint", "Knobs", "knob"]
+
 _CACHES = ("L1d", "L2", "L3")
 _UNLIMITED = 2**62
 _RESERVED = frozenset({"by", "knobs", "name", "constraints"})
 """Keys of the choice attribute and of this class, which no knob may have."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
-class KnobSpec:
-    """What is known of one knob besides its type; each bound holds for each item of a list."""
-
-    unit: str = ""
-    low: int | None = None
-    high: int | None = None
-    values: tuple[int | str | bool | tuple[int, ...], ...] = ()
-    """The values to try when searching; for a list of integers, those of each item, or whole
-    lists. Not a restriction, unless the knob is a string."""
-    help: str = ""
-
-    def range_text(self) -> str:
-        """Return the range as people write it, e.g. `1..64`."""
-        low = "" if self.low is None else str(self.low)
-        high = "" if self.high is None else str(self.high)
-        return f"{low}.." + high if low or high else "any"
-
-
-def knob(
-    *,
-    default: object = dataclasses.MISSING,
-    unit: str = "",
-    low: int | None = None,
-    high: int | None = None,
-    values: Iterable[int | str | bool | tuple[int, ...]] = (),
-    help: str = "",  # noqa: A002  (reads as what it is where a target declares its knobs)
-) -> typing.Any:
-    """Declare one field of a `Knobs` class.
-
-    Args:
-        default: value when a mapping leaves the field out; required when not given.
-        unit: of the value, e.g. `elements`, `bytes`.
-        low: smallest legal value (of each item).
-        high: largest legal value (of each item).
-        values: what to try when searching (see `KnobSpec.values`).
-        help: one sentence.
-    """
-    spec = KnobSpec(unit=unit, low=low, high=high, values=tuple(values), help=help)
-    if default is dataclasses.MISSING:
-        return dataclasses.field(metadata={_METADATA: spec})
-    return dataclasses.field(default=default, metadata={_METADATA: spec})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,7 +68,7 @@ class Knobs:
     @classmethod
     def specs(cls) -> dict[str, KnobSpec]:
         """Return what is known of each knob, in order."""
-        return {f.name: f.metadata.get(_METADATA, KnobSpec()) for f in dataclasses.fields(cls)}
+        return {f.name: spec_of(f) for f in dataclasses.fields(cls)}
 
     @classmethod
     def scope(cls, motif: Motif, facts: Facts) -> dict[str, Value]:
@@ -147,7 +106,7 @@ class Knobs:
             SelectionError: one is broken; it is named, with the values that it saw.
         """
         for field, spec in self.specs().items():
-            _check_range(self.name, field, getattr(self, field), spec, motif)
+            check_range(self.name, field, getattr(self, field), spec, motif)
         values = {**self.scope(motif, facts), **self.to_mapping()}
         for constraint in self.constraints:
             _check(self.name, constraint, values, motif)
@@ -208,7 +167,7 @@ class Knobs:
                 where=where,
             )
         types = cls.types()
-        return cls(**{k: _typed(cls.name, k, v, types[k], where) for k, v in mapping.items()})
+        return cls(**{k: typed(cls.name, k, v, types[k], where) for k, v in mapping.items()})
 
     @classmethod
     def types(cls) -> dict[str, str]:
@@ -223,16 +182,13 @@ class Knobs:
     def candidates(cls, motif: Motif, facts: Facts) -> Iterator[Self]:
         """Yield all legal values that are made of the `values` to try, in a fixed order.
 
-        A partial assignment is dropped as soon as it breaks a constraint whose names are all
-        known, so that the walk costs about as much as what it yields.
-
         Args:
             motif: that they are for.
             facts: of the device.
         """
         domains = {f: list(cls.domain(f, motif)) for f in cls.specs()}
         scope = cls.scope(motif, facts)
-        for values in _assignments(cls, domains, scope):
+        for values in assignments(cls.specs(), domains, cls.constraints, scope):
             knobs = cls(**typing.cast("dict", values))
             # What a subclass checks beyond its constraints is known to `validate` alone.
             if cls.validate is Knobs.validate or knobs.is_legal(motif, facts):
@@ -247,98 +203,7 @@ class Knobs:
             motif: that it is for.
         """
         spec, kind = cls.specs()[field], cls.types()[field]
-        yield from _domain(spec, kind, len(motif.loops))
-
-
-def _domain(spec: KnobSpec, kind: str, rank: int) -> Iterator[Value]:
-    whole = [v for v in spec.values if isinstance(v, tuple)]
-    items = [v for v in spec.values if not isinstance(v, tuple)]
-    if not spec.values:
-        items = [False, True] if kind == "bool" else _powers(spec) if kind == "int" else []
-    if kind != "ints":
-        yield from items
-        return
-    yield from whole
-    integers = [int(v) for v in items] or ([] if whole else _powers(spec))
-    yield from _tuples(integers, rank)
-
-
-def _powers(spec: KnobSpec) -> list[int]:
-    """Return the powers of two in a range (up to 1024 where it is open), and its lower end."""
-    low = 1 if spec.low is None else spec.low
-    high = 1024 if spec.high is None else spec.high
-    powers = [1 << i for i in range(high.bit_length()) if low <= 1 << i <= high]
-    return powers if low in powers else [low, *powers]
-
-
-def _tuples(items: list[int], rank: int) -> Iterator[tuple[int, ...]]:
-    if rank == 0:
-        yield ()
-        return
-    for first in items:
-        for rest in _tuples(items, rank - 1):
-            yield (first, *rest)
-
-
-def _assignments(
-    cls: type[Knobs], domains: Mapping[str, list[Value]], scope: Mapping[str, Value]
-) -> Iterator[dict[str, Value]]:
-    names = list(domains)
-    specs = cls.specs()
-    ready = _ready_at(cls.constraints, names)
-
-    def extend(depth: int, chosen: dict[str, Value]) -> Iterator[dict[str, Value]]:
-        if depth == len(names):
-            yield chosen
-            return
-        name = names[depth]
-        for value in domains[name]:
-            values = {**chosen, name: value}
-            if _in_range(value, specs[name]) and all(
-                c.holds({**scope, **values}) for c in ready[depth]
-            ):
-                yield from extend(depth + 1, values)
-
-    yield from extend(0, {})
-
-
-def _ready_at(constraints: tuple[Constraint, ...], names: list[str]) -> list[list[Constraint]]:
-    """Return, for each field, the constraints that its value completes."""
-    ready: list[list[Constraint]] = [[] for _ in names]
-    for constraint in constraints:
-        last = max((i for i, n in enumerate(names) if n in constraint.names), default=0)
-        if names:
-            ready[last].append(constraint)
-    return ready
-
-
-def _items(value: object) -> tuple[object, ...]:
-    return value if isinstance(value, tuple) else (value,)
-
-
-def _in_range(value: Value, spec: KnobSpec) -> bool:
-    return all(
-        not isinstance(v, int)
-        or ((spec.low is None or v >= spec.low) and (spec.high is None or v <= spec.high))
-        for v in _items(value)
-    )
-
-
-def _check_range(name: str, field: str, value: Value, spec: KnobSpec, motif: Motif) -> None:
-    if isinstance(value, str) and spec.values and value not in spec.values:
-        raise UnknownNameError(
-            f"value of the knob {name}.{field}",
-            value,
-            [str(v) for v in spec.values],
-            where=motif.location or None,
-        )
-    if not _in_range(value, spec):
-        raise SelectionError(
-            f"the knob {name}.{field} is out of its range",
-            got=list(value) if isinstance(value, tuple) else value,
-            allowed=f"{spec.range_text()} {spec.unit}".rstrip(),
-            where=motif.location or None,
-        )
+        yield from values_of(spec, kind, len(motif.loops))
 
 
 def _check(name: str, constraint: Constraint, values: Mapping[str, Value], motif: Motif) -> None:
@@ -357,24 +222,4 @@ def _check(name: str, constraint: Constraint, values: Mapping[str, Value], motif
         allowed=constraint.expression,
         where=motif.location or None,
         hint=constraint.help.rstrip(".") or None,
-    )
-
-
-def _typed(name: str, field: str, value: object, kind: str, where: object) -> object:
-    if kind == "ints" and isinstance(value, list | tuple):
-        if all(isinstance(v, int) and not isinstance(v, bool) for v in value):
-            return tuple(int(v) for v in value)
-    elif kind == "bool" and isinstance(value, bool):
-        return bool(value)
-    elif kind == "int" and isinstance(value, int) and not isinstance(value, bool):
-        return int(value)
-    elif kind == "str" and isinstance(value, str):
-        return str(value)
-    raise SelectionError(
-        f"the knob {name}.{field} has the wrong type",
-        got=repr(value),
-        allowed={"ints": "a list of integers", "int": "an integer", "bool": "true or false"}.get(
-            kind, "a string"
-        ),
-        where=where,
     )

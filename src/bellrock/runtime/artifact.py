@@ -16,14 +16,14 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bellrock.errors import ArtifactError
-from bellrock.payload import DType, Role, TensorSpec
+from bellrock.payload import TensorSpec
 from bellrock.target import TARGETS
 from bellrock.target.base import Artifact, KernelInfo, Preparation
 
@@ -58,50 +58,22 @@ class SavedProgram:
     """Contents of arguments that belong to the program, by position."""
 
 
-class _Model(BaseModel):
+class _Manifest(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-
-class _Spec(_Model):
-    name: str
-    shape: tuple[int, ...]
-    dtype: DType
-    role: Role
-
-
-class _Kernel(_Model):
-    name: str
-    motif: str
-    calls: int
-    path: str
-    vectorised: bool
-    parallel: bool
-    compile_seconds: float
-    cached: bool
-    figures: dict[str, int] = {}
-
-
-class _Preparation(_Model):
-    entry: str
-    arguments: tuple[int, ...]
-    value_bytes: tuple[int, ...]
-    workspace_bytes: int
-
-
-class _Manifest(_Model):
     schema_version: Literal[2] = Field(alias="schema", default=2)
     name: str
     fingerprint: str
     target: str
     platform: str
     features: tuple[str, ...]
-    arguments: tuple[_Spec, ...]
-    results: tuple[_Spec, ...]
+    arguments: tuple[TensorSpec, ...]
+    results: tuple[TensorSpec, ...]
     entry: str
     workspace_bytes: int
-    preparation: _Preparation | None
+    preparation: Preparation | None
     objects: int
-    kernels: tuple[_Kernel, ...]
+    kernels: tuple[KernelInfo, ...]
     choices: str
     toolchain: dict[str, str]
     values: tuple[int, ...]
@@ -142,20 +114,19 @@ def save_program(program: SavedProgram, path: Path) -> None:
     Raises:
         OSError: the path cannot be written.
     """
-    prepares = program.artifact.preparation
     manifest = _Manifest(
         name=program.name,
         fingerprint=program.fingerprint,
         target=program.target,
         platform=this_platform(),
         features=tuple(sorted(program.features)),
-        arguments=tuple(_spec(spec) for spec in program.arguments),
-        results=tuple(_spec(spec) for spec in program.results),
+        arguments=program.arguments,
+        results=program.results,
         entry=program.artifact.entry,
         workspace_bytes=program.artifact.workspace_bytes,
-        preparation=None if prepares is None else _Preparation(**asdict(prepares)),
+        preparation=program.artifact.preparation,
         objects=len(program.artifact.objects),
-        kernels=tuple(_Kernel(**asdict(kernel)) for kernel in program.kernels),
+        kernels=program.kernels,
         choices=program.choices,
         toolchain=dict(program.toolchain),
         values=tuple(sorted(program.values)),
@@ -224,27 +195,24 @@ def load_program(path: Path) -> SavedProgram:
             where=path,
             hint="compile it again with this version of Bellrock",
         ) from error
-    prepares = manifest.preparation
     _check_platform(manifest, path)
     _check_values(manifest, values, path)
-    arguments = tuple(TensorSpec(**spec.model_dump()) for spec in manifest.arguments)
-    results = tuple(TensorSpec(**spec.model_dump()) for spec in manifest.results)
     return SavedProgram(
         name=manifest.name,
         fingerprint=manifest.fingerprint,
         target=manifest.target,
         features=frozenset(manifest.features),
-        arguments=arguments,
-        results=results,
+        arguments=manifest.arguments,
+        results=manifest.results,
         artifact=Artifact(
             objects=objects,
             entry=manifest.entry,
             workspace_bytes=manifest.workspace_bytes,
-            preparation=Preparation(**prepares.model_dump()) if prepares else None,
-            argument_bytes=tuple(spec.bytes for spec in arguments),
-            result_bytes=tuple(spec.bytes for spec in results),
+            preparation=manifest.preparation,
+            argument_bytes=tuple(spec.bytes for spec in manifest.arguments),
+            result_bytes=tuple(spec.bytes for spec in manifest.results),
         ),
-        kernels=tuple(KernelInfo(**kernel.model_dump()) for kernel in manifest.kernels),
+        kernels=manifest.kernels,
         choices=manifest.choices,
         toolchain=manifest.toolchain,
         values=values,
@@ -288,7 +256,7 @@ def _check_values(manifest: _Manifest, values: Mapping[int, bytes], path: Path) 
     for index, data in values.items():
         if not 0 <= index < len(manifest.arguments):
             raise ArtifactError("a stored value has no argument", got=index, where=path)
-        spec = TensorSpec(**manifest.arguments[index].model_dump())
+        spec = manifest.arguments[index]
         if len(data) != spec.bytes:
             raise ArtifactError(
                 f"the stored value of {spec.name!r} has the wrong size",
@@ -296,10 +264,6 @@ def _check_values(manifest: _Manifest, values: Mapping[int, bytes], path: Path) 
                 allowed=f"{spec.bytes} bytes for {spec}",
                 where=path,
             )
-
-
-def _spec(spec: TensorSpec) -> _Spec:
-    return _Spec(name=spec.name, shape=spec.shape, dtype=spec.dtype, role=spec.role)
 
 
 def _umask() -> int:

@@ -9,7 +9,6 @@ import pytest
 from pydantic import ValidationError
 
 from bellrock.bench.record import (
-    KernelRow,
     MutantInfo,
     ProblemInfo,
     Record,
@@ -21,6 +20,7 @@ from bellrock.bench.record import (
     read_records,
 )
 from bellrock.errors import RecordError
+from bellrock.target.program import KernelInfo
 
 
 def make(name: str = "matmul", **more: object) -> Record:
@@ -97,8 +97,8 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
         read_records(tmp_path / "absent")
 
 
-def _kernel(*, vectorised: bool, parallel: bool) -> KernelRow:
-    return KernelRow(
+def _kernel(*, vectorised: bool, parallel: bool) -> KernelInfo:
+    return KernelInfo(
         name="k", motif="scan", calls=1, path="loops", vectorised=vectorised, parallel=parallel,
         compile_seconds=0.1, cached=False,
     )  # fmt: skip

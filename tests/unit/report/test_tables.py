@@ -12,7 +12,6 @@ from bellrock.bench.record import (
     BaselineInfo,
     ErrorInfo,
     FailureInfo,
-    KernelRow,
     Outcome,
     ProblemInfo,
     Record,
@@ -23,6 +22,7 @@ from bellrock.bench.record import (
 )
 from bellrock.report.terminal import render
 from bellrock.report.text import to_csv, to_markdown
+from bellrock.target.program import KernelInfo
 
 
 def _time(median: float, *warnings: str) -> TimeInfo:
@@ -44,7 +44,7 @@ def measured(name: str, ours: float, eager: float, outcome: Outcome, **more: obj
             "eager": SpeedupInfo(ratio=ratio, ci95=(0.9 * ratio, 1.1 * ratio), outcome=outcome)
         },
         "kernels": (
-            KernelRow(name="k", motif="contraction", calls=1, path="vector", vectorised=True,
+            KernelInfo(name="k", motif="contraction", calls=1, path="vector", vectorised=True,
                       parallel=False, compile_seconds=0.1, cached=False),
         ),
         **more,
