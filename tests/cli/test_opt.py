@@ -156,14 +156,14 @@ def test_a_failure_leaves_a_reproducer_whose_command_shows_it_again(folder: Path
             "--pipeline mine.yaml",
             "func.func @f() {\n  func.retrun\n}\n",
             2,
-            "Error: <stdin>:2:3: not a valid MLIR module; got custom op 'func.retrun' is "
+            "Error: <stdin>:2:3: the text is not valid MLIR; got custom op 'func.retrun' is "
             "unknown.\n",
         ),
         (
             "gone.mlir --pipeline mine.yaml",
             None,
             2,
-            "Error: gone.mlir: cannot read the module; got No such file or directory.\n",
+            "Error: gone.mlir: cannot read the file; got No such file or directory.\n",
         ),
         (
             "twice.mlir --pipeline mine.yaml -o gone/out.mlir",
@@ -195,6 +195,6 @@ def test_refused(words: str, stdin: str | None, code: int, message: str) -> None
 def test_bytes_that_are_no_text(folder: Path) -> None:
     (folder / "twice.mlir").write_bytes(b"MLIR\xff\xfe")
     assert run("twice.mlir --pipeline mine.yaml", code=2).stderr == (
-        "Error: twice.mlir: the module is not UTF-8 text; got invalid start byte; "
+        "Error: twice.mlir: the file is not UTF-8 text; got invalid start byte; "
         "give MLIR as text.\n"
     )

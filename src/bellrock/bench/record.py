@@ -343,7 +343,8 @@ def read_records(path: Path) -> tuple[Record, ...]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise RecordError("cannot read the record file", got=str(error), where=path) from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise RecordError("cannot read the record file", got=reason, where=path) from error
     lines = text.split("\n")
     records: dict[tuple[str, ...], Record] = {}
     for number, line in enumerate(lines, start=1):

@@ -105,7 +105,7 @@ def _parse(path: Path) -> CommentedMap:
     if not isinstance(root, CommentedMap):
         raise UsageError(
             "a suite is a YAML map",
-            got="an empty file" if root is None else type(root).__name__,
+            got="an empty file" if root is None else "a list or a single value",
             where=f"{path}:1",
             hint="start it with `schema: 1`",
         )

@@ -5,11 +5,13 @@ Flows in: a path and the words of `--set`. Flows out: a `Payload`.
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from bellrock.cli._options import DTYPE, ENTRY, OVERRIDES, PATH
 from bellrock.cli._values import parse_overrides
 from bellrock.errors import PayloadError
 from bellrock.payload.spec import DType
@@ -18,13 +20,18 @@ if TYPE_CHECKING:
     from bellrock.payload import Payload
 
 
-def payload_of(path: Path, overrides: tuple[str, ...], dtype: DType) -> Payload:
+PAYLOAD = (PATH, OVERRIDES, DTYPE, ENTRY)
+"""Options that say which payload."""
+
+
+def payload_of(path: Path, overrides: tuple[str, ...], dtype: DType, entry: str | None) -> Payload:
     """Return the payload of a file, at its full size and without its tensors.
 
     Args:
         path: a problem file (.py) or MLIR text (.mlir).
         overrides: words `NAME=VALUE`, of a problem.
         dtype: of a problem's model and floating-point inputs.
+        entry: function of a module that has several.
 
     Raises:
         PayloadError: it is neither, or cannot be read.
@@ -42,11 +49,37 @@ def payload_of(path: Path, overrides: tuple[str, ...], dtype: DType) -> Payload:
         raise PayloadError("cannot tell what the file is", got=path, allowed=".py, .mlir")
     if overrides:
         raise click.BadParameter("MLIR text has no module globals.", param_hint="--set")
+    return module_of(path, entry)
+
+
+def module_of(path: Path, entry: str | None) -> Payload:
+    """Return the payload of a file of MLIR text.
+
+    Args:
+        path: of the file.
+        entry: its function to compile; None takes the only public one.
+
+    Raises:
+        PayloadError: it cannot be read, or is no such text.
+    """
     from bellrock.ingress.mlir_text import load_mlir
 
+    return load_mlir(read_text(path), name=path.stem, entry=entry, source=path)
+
+
+def read_text(path: Path) -> str:
+    """Return what a file of MLIR holds; `-` is standard input.
+
+    Raises:
+        PayloadError: it cannot be read, or is no text.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise PayloadError("cannot read the file", got=reason, where=path) from error
-    return load_mlir(text, name=path.stem)
+        if str(path) == "-":
+            return sys.stdin.buffer.read().decode("utf-8")
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise PayloadError("cannot read the file", got=error.strerror, where=path) from error
+    except UnicodeDecodeError as error:
+        raise PayloadError(
+            "the file is not UTF-8 text", got=error.reason, where=path, hint="give MLIR as text"
+        ) from error

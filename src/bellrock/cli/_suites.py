@@ -7,29 +7,24 @@ as it does on Ctrl-C.
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn, TypeVar
+from typing import NoReturn
 
 import click
 
+from bellrock.cli._options import DTYPE, OVERRIDES
 from bellrock.cli._targets import target_options
 from bellrock.cli._values import Bytes
-from bellrock.payload.spec import DType
-
-Decorated = TypeVar("Decorated", bound=Callable[..., object])
 
 WHAT = (
     click.argument("paths", nargs=-1, required=True, metavar="PATH...",
                    type=click.Path(path_type=Path)),
     target_options("Target to compile for."),
-    click.option("--dtype", default="f32", show_default=True,
-                 type=click.Choice([d.value for d in DType if d.is_float]),
-                 help="Element type of the model and of its floating-point inputs."),
-    click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE",
-                 help="Override a module global of each problem (repeatable)."),
+    DTYPE,
+    OVERRIDES,
     click.option("--only", metavar="PATTERN", help="Only problems whose name has this in it."),
     click.option("--sample", type=click.IntRange(min=1), metavar="N",
                  help="Only N problems, drawn with --seed."),
@@ -48,17 +43,6 @@ LIMITS = (
                  help="Of each problem, e.g. 4GiB  [default: nine tenths of what is free]"),
 )  # fmt: skip
 """How many at once, and what each may take."""
-
-
-def with_options(*groups: Sequence[Callable[[Decorated], Decorated]]) -> Callable[..., Decorated]:
-    """Return what adds groups of options to a command, in this order."""
-
-    def decorate(function: Decorated) -> Decorated:
-        for option in reversed([o for group in groups for o in group]):
-            function = option(function)
-        return function
-
-    return decorate
 
 
 @contextmanager

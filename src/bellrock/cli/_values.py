@@ -56,7 +56,7 @@ def parse_overrides(words: Sequence[str]) -> dict[str, OverrideValue]:
     A value is read as a Python literal where it is one (`4`, `[1, 2]`, `True`), else as text.
 
     Raises:
-        click.BadParameter: a word has no `=`, or its name is no identifier.
+        click.BadParameter: a word has no `=`, its name is no identifier, or is given twice.
     """
     overrides: dict[str, OverrideValue] = {}
     for word in words:
@@ -65,6 +65,8 @@ def parse_overrides(words: Sequence[str]) -> dict[str, OverrideValue]:
             raise click.BadParameter(
                 f"{word!r} is not NAME=VALUE, e.g. --set batch_size=4.", param_hint="--set"
             )
+        if name in overrides:
+            raise click.BadParameter(f"{name!r} is given twice.", param_hint="--set")
         overrides[name] = _literal(text)
     return overrides
 

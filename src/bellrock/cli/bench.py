@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from bellrock.cli._suites import LIMITS, WHAT, ended_like_an_interrupt, with_options
+from bellrock.cli._options import CACHE_DIR, LOCK, PIPELINE, WRITE_LOCK, with_options
+from bellrock.cli._suites import LIMITS, WHAT, ended_like_an_interrupt
 from bellrock.cli._values import Names, parse_overrides
 
 if TYPE_CHECKING:
@@ -19,14 +20,12 @@ if TYPE_CHECKING:
     from bellrock.cli._outputs import Outputs
 
 INTERRUPTED = 130
-_FILE = click.Path(path_type=Path, dir_okay=False)
 _OUT = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 
 _HOW = (
-    click.option("--pipeline", metavar="NAME|FILE", help="Pipeline instead of the target's own."),
-    click.option("--lock", type=_FILE, help="Choices to use, as written by --write-lock."),
-    click.option("--cache-dir", type=click.Path(path_type=Path, file_okay=False),
-                 help="Cache of compiled kernels instead of the user's."),
+    PIPELINE,
+    LOCK,
+    CACHE_DIR,
     click.option("--no-cache", is_flag=True, help="Compile anew and store nothing."),
     click.option("--check-only", is_flag=True, help="Compile and verify, without timing."),
     click.option("--trials", type=click.IntRange(min=1), default=3, show_default=True, metavar="N",
@@ -54,7 +53,7 @@ _OUTPUT = (
     click.option("--html", type=_OUT, metavar="FILE", help="Write a page with pictures."),
     click.option("--csv", type=_OUT, metavar="FILE", help="Write a table."),
     click.option("--markdown", type=_OUT, metavar="FILE", help="Write a table."),
-    click.option("--write-lock", type=_FILE, metavar="FILE", help="Write the choices made."),
+    WRITE_LOCK,
     click.option("--fail-below", type=click.FloatRange(min=0), metavar="RATIO",
                  help="Fail if a speed-up is surely below RATIO (its whole interval is)."),
 )  # fmt: skip
@@ -121,8 +120,9 @@ def command(
 
 
 def _check_names(options: Options) -> None:
-    """Raise `UnknownNameError` before anything runs."""
+    """Raise `UsageError` before anything runs."""
     from bellrock.bench.baseline import BASELINES
+    from bellrock.compiler import pipeline_for
     from bellrock.params.lock import read_lock
     from bellrock.target import TARGETS
 
@@ -130,7 +130,9 @@ def _check_names(options: Options) -> None:
         for name in names:
             registry.require(name)
     if options.lock is not None:
-        read_lock(options.lock)
+        read_lock(options.lock).check_target(options.target)
+    if options.pipeline is not None:
+        pipeline_for(options.target, options.pipeline)
 
 
 def _measure(

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bellrock.errors import UsageError
+
 if TYPE_CHECKING:
     from bellrock.report.compare import Comparison
 
@@ -39,11 +41,22 @@ def command(before: Path, after: Path, fail_below: float | None, as_csv: bool) -
     from bellrock.report.comparison_table import render, to_csv
 
     comparison = compare(read_records(before), read_records(after))
+    if not comparison.changes:
+        raise UsageError(
+            "no problem is in both files",
+            got=f"{_count(comparison.only_before)} before, {_count(comparison.only_after)} after",
+            hint="compare runs of the same problems, target and dtype",
+        )
     if as_csv:
         click.echo(to_csv(comparison), nl=False)
     else:
         console_for(stderr=False).print(render(comparison))
     return int(fail_below is not None and _fails(comparison, fail_below))
+
+
+def _count(names: tuple[str, ...]) -> str:
+    shown = ", ".join(names[:3]) + (", ..." if names[3:] else "")
+    return f"{len(names)} ({shown})" if names else "none"
 
 
 def _fails(comparison: Comparison, limit: float) -> bool:

@@ -9,16 +9,22 @@ from typing import TYPE_CHECKING
 import click
 
 from bellrock.cli._figures import figure_lines
+from bellrock.cli._options import (
+    CACHE_DIR,
+    FILE,
+    LOCK,
+    PIPELINE,
+    WRITE_LOCK,
+    with_options,
+)
+from bellrock.cli._payloads import PAYLOAD, module_of
 from bellrock.cli._targets import target_options
 from bellrock.cli._values import parse_overrides
-from bellrock.errors import PayloadError
 from bellrock.payload.spec import DType
 
 if TYPE_CHECKING:
     from bellrock.compiler import Compiled
     from bellrock.payload import Payload
-
-_FILE = click.Path(path_type=Path, dir_okay=False)
 
 
 @click.command(
@@ -29,34 +35,12 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 
     The artifact of a problem holds the values of the model's parameters, as --seed makes them.""",
 )
-@click.argument("path", type=click.Path(path_type=Path))
+@with_options(PAYLOAD)
 @target_options("Target to compile for.")
-@click.option(
-    "--dtype",
-    default="f32",
-    show_default=True,
-    type=click.Choice([d.value for d in DType if d.is_float]),
-    help="Element type of the model and of its floating-point inputs (problems only).",
-)
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="Override a module global of the problem (repeatable).",
-)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the model's parameters.")
-@click.option("--entry", metavar="SYMBOL", help="Entry function, if an MLIR module has several.")
-@click.option("--pipeline", metavar="NAME|FILE", help="Pipeline instead of the target's own.")
-@click.option("--lock", type=_FILE, help="Choices to use, as written by --write-lock.")
-@click.option("--write-lock", type=_FILE, metavar="FILE", help="Write the choices made.")
+@with_options((PIPELINE, LOCK, WRITE_LOCK, CACHE_DIR))
 @click.option(
-    "--cache-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Cache of compiled kernels instead of the user's.",
-)
-@click.option(
-    "-o", "--output", type=_FILE, help="Artifact file.  [default: PATH's name, ending .bellrock]"
+    "-o", "--output", type=FILE, help="Artifact file.  [default: PATH's name, ending .bellrock]"
 )
 def command(
     path: Path,
@@ -84,7 +68,7 @@ def command(
     if path.suffix == ".py":
         payload, values = _problem(path, parse_overrides(overrides), DType(dtype), seed)
     else:
-        payload, values = _module(path, entry), {}
+        payload, values = module_of(path, entry), {}
     compiled = compile_payload(
         payload, target=target, pipeline=pipeline, lock=locked, cache_dir=cache_dir
     )
@@ -113,18 +97,6 @@ def _problem(
     first = len(program.payload.arguments) - len(program.parameters)
     contents = contents_of(program.parameters)
     return program.payload, dict(enumerate(contents, start=first))
-
-
-def _module(path: Path, entry: str | None) -> Payload:
-    from bellrock.ingress.mlir_text import load_mlir
-
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise PayloadError(
-            "neither a problem (.py) nor MLIR text", got=path.name, where=path
-        ) from error
-    return load_mlir(text, name=path.stem, entry=entry)
 
 
 def _summary(compiled: Compiled) -> str:

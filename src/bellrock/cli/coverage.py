@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bellrock.cli._suites import LIMITS, WHAT, ended_like_an_interrupt, with_options
+from bellrock.cli._options import with_options
+from bellrock.cli._suites import LIMITS, WHAT, ended_like_an_interrupt
 from bellrock.cli._values import parse_overrides
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bellrock.cli._payloads import payload_of
+from bellrock.cli._options import LOCK, PIPELINE, with_options
+from bellrock.cli._payloads import PAYLOAD, payload_of
 from bellrock.cli._targets import target_options
 from bellrock.payload.spec import DType
 
@@ -26,7 +27,7 @@ _TERMS = 4
 @click.command(
     "explain", short_help="Show what is chosen for each motif, by whom, and why not the others."
 )
-@click.argument("path", type=click.Path(path_type=Path))
+@with_options(PAYLOAD)
 @target_options("Target to choose for.")
 @click.option(
     "--motif", "number", type=click.IntRange(min=1), metavar="N", help="Only the Nth motif."
@@ -35,26 +36,7 @@ _TERMS = 4
     "--top", type=click.IntRange(min=1), default=5, show_default=True, metavar="K",
     help="Candidates of each motif.",
 )  # fmt: skip
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="Override a module global of the problem (repeatable).",
-)
-@click.option(
-    "--dtype",
-    default="f32",
-    show_default=True,
-    type=click.Choice([d.value for d in DType if d.is_float]),
-    help="Element type of the model and of its floating-point inputs.",
-)
-@click.option("--pipeline", metavar="NAME|FILE", help="Pipeline instead of the target's own.")
-@click.option(
-    "--lock",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Choices to use, as written by --write-lock.",
-)
+@with_options((PIPELINE, LOCK))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     path: Path,
@@ -63,6 +45,7 @@ def command(
     top: int,
     overrides: tuple[str, ...],
     dtype: str,
+    entry: str | None,
     pipeline: str | None,
     lock: Path | None,
     as_json: bool,
@@ -77,7 +60,7 @@ def command(
     from bellrock.params.lock import read_lock
 
     locked = None if lock is None else read_lock(lock)
-    payload = payload_of(path, overrides, DType(dtype))
+    payload = payload_of(path, overrides, DType(dtype), entry)
     explanation = explain_payload(payload, target=target, pipeline=pipeline, lock=locked, top=top)
     numbered = list(enumerate(explanation.motifs, start=1))
     if number is not None:

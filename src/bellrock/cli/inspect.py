@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bellrock.cli._payloads import payload_of
+from bellrock.cli._options import with_options
+from bellrock.cli._payloads import PAYLOAD, payload_of
 from bellrock.cli._targets import target_options
 from bellrock.payload.spec import DType, Role, TensorSpec
 
@@ -28,21 +29,7 @@ _WIDTH = 140
 @click.command(
     "inspect", short_help="Show a program's arguments, motifs, flops, traffic and bound."
 )
-@click.argument("path", type=click.Path(path_type=Path))
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="Override a module global of the problem (repeatable).",
-)
-@click.option(
-    "--dtype",
-    default="f32",
-    show_default=True,
-    type=click.Choice([d.value for d in DType if d.is_float]),
-    help="Element type of the model and of its floating-point inputs.",
-)
+@with_options(PAYLOAD)
 @target_options("Target whose device gives the roofline bound; 'none' for no bound.")
 @click.option(
     "--all", "every", is_flag=True, help="One row for each op; equal ones are merged else."
@@ -52,6 +39,7 @@ def command(
     path: Path,
     overrides: tuple[str, ...],
     dtype: str,
+    entry: str | None,
     target: str,
     every: bool,
     as_json: bool,
@@ -65,7 +53,7 @@ def command(
     from bellrock.target import TARGETS
 
     facts = None if target == "none" else TARGETS.get(target).facts()
-    payload = payload_of(path, overrides, DType(dtype))
+    payload = payload_of(path, overrides, DType(dtype), entry)
     inspection = inspect_payload(payload, facts=facts)
     if as_json:
         click.echo(json.dumps(_json(inspection), indent=2))

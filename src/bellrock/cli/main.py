@@ -106,9 +106,9 @@ def describe(error: Exception) -> str:
         case BellrockError():
             return str(error)
         case click.UsageError() if error.ctx is not None:
-            return f"{error.format_message()} See '{error.ctx.command_path} --help'."
+            return f"{_sentence(error)} See '{error.ctx.command_path} --help'."
         case click.ClickException():
-            return error.format_message()
+            return _sentence(error)
         case OSError() if error.errno is not None:
             where = f"{error.filename}: " if error.filename else ""
             what = os.strerror(error.errno)
@@ -121,6 +121,12 @@ def describe(error: Exception) -> str:
                 f"internal error: {type(error).__name__}: {error}; this is a defect in Bellrock, "
                 "please report it with the traceback that --debug shows."
             )
+
+
+def _sentence(error: click.ClickException) -> str:
+    """Return click's message, which has a full stop or has none."""
+    message = error.format_message()
+    return message if message.endswith((".", "?", "!")) else f"{message}."
 
 
 def _debugging(words: Sequence[str]) -> bool:

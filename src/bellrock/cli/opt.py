@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from bellrock.cli._payloads import read_text
 from bellrock.cli.pipeline import TARGET_OPTION, VARIABLES_OPTION, parse_variables
-from bellrock.errors import PayloadError
-
-if TYPE_CHECKING:
-    from torch_mlir import ir
 
 _FILE = click.Path(path_type=Path)
 
@@ -59,6 +55,7 @@ def command(
 ) -> None:
     """Load everything that can be wrong first, then run."""
     from bellrock.compiler import environment_for, pipeline_for
+    from bellrock.ingress.mlir_text import parse_module
     from bellrock.params.lock import read_lock
     from bellrock.pipeline.context import new_context
     from bellrock.pipeline.driver import run_pipeline
@@ -76,38 +73,12 @@ def command(
     loaded = pipeline_for(target, pipeline, parse_variables(variables))
     locked = None if lock is None else read_lock(lock)
     environment = environment_for(target, lock=locked, snapshots=snapshots)
-    text = _read(file)
+    text = read_text(file)
     with new_context(environment.register):
-        module = _parse(text, "<stdin>" if str(file) == "-" else str(file))
+        module = parse_module(text, "<stdin>" if str(file) == "-" else str(file))
         run_pipeline(loaded, module, environment)
         result = full_text(module.operation)
     if output is None:
         click.echo(result, nl=False)
     else:
         output.write_text(result, encoding="utf-8")
-
-
-def _read(file: Path) -> str:
-    try:
-        if str(file) == "-":
-            return sys.stdin.buffer.read().decode("utf-8")
-        return file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise PayloadError("cannot read the module", got=error.strerror, where=file) from error
-    except UnicodeDecodeError as error:
-        raise PayloadError(
-            "the module is not UTF-8 text", got=error.reason, where=file, hint="give MLIR as text"
-        ) from error
-
-
-def _parse(text: str, name: str) -> ir.Module:
-    from torch_mlir import ir
-
-    from bellrock.pipeline.sequences import place_of
-
-    try:
-        return ir.Module.parse(text)
-    except ir.MLIRError as error:
-        first = error.error_diagnostics[0]
-        place = place_of(first.location, name)
-        raise PayloadError("not a valid MLIR module", got=first.message, where=place) from error

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from bellrock.errors import RecordError
+
 _OUT = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 
 
@@ -32,6 +34,11 @@ def command(
     from bellrock.cli._outputs import Outputs, is_stdout, print_table
 
     found = {record.key: record for path in records for record in read_records(path)}
+    if not found:
+        raise RecordError(
+            "no record in it", where=", ".join(map(str, records)),
+            hint="`bellrock bench PATH... --json FILE` writes one for each problem",
+        )  # fmt: skip
     outputs = Outputs(html=html, csv=csv, markdown=markdown, title=title)
     outputs.probe()
     outputs.write(tuple(found.values()))

@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from torch_mlir import ir
 
 
-def load_mlir(text: str, *, name: str, entry: str | None = None) -> Payload:
+def load_mlir(text: str, *, name: str, entry: str | None = None, source: object = None) -> Payload:
     """Check a module and return it as a payload.
 
     Args:
         text: MLIR; every dialect of upstream MLIR and torch-mlir is known.
-        name: for people, and for messages: usually the file.
+        name: for people.
         entry: symbol of the function to compile; None takes the only public one.
+        source: file, for messages; None: they say `name`.
 
     Raises:
         PayloadError: the text does not parse or verify, the entry is not clear, or its
@@ -37,12 +38,13 @@ def load_mlir(text: str, *, name: str, entry: str | None = None) -> Payload:
     from bellrock.ingress.context import payload_context
 
     with payload_context(), ir.Location.unknown():
-        module = _parse(text, name)
-        function = _entry(module, entry, name)
+        place = str(source or name)
+        module = parse_module(text, place)
+        function = _entry(module, entry, place)
         symbol = ir.StringAttr(function.attributes["sym_name"]).value
         kind = ir.FunctionType(ir.TypeAttr(function.attributes["function_type"]).value)
-        arguments = _specs(kind.inputs, "argument", Role.INPUT, function, name)
-        results = _specs(kind.results, "result", Role.RESULT, function, name)
+        arguments = _specs(kind.inputs, "argument", Role.INPUT, function, place)
+        results = _specs(kind.results, "result", Role.RESULT, function, place)
     return Payload(
         name=name,
         arguments=arguments,
@@ -53,7 +55,16 @@ def load_mlir(text: str, *, name: str, entry: str | None = None) -> Payload:
     )
 
 
-def _parse(text: str, name: str) -> ir.Module:
+def parse_module(text: str, source: str) -> ir.Module:
+    """Parse a module in the context that is entered.
+
+    Args:
+        text: MLIR.
+        source: file, for messages.
+
+    Raises:
+        PayloadError: it does not parse or verify.
+    """
     from torch_mlir import ir
 
     try:
@@ -61,7 +72,7 @@ def _parse(text: str, name: str) -> ir.Module:
     except ir.MLIRError as error:
         diagnostics = error.error_diagnostics
         message = diagnostics[0].message if diagnostics else "it does not verify"
-        where = _place(diagnostics[0].location, name) if diagnostics else name
+        where = _place(diagnostics[0].location, source) if diagnostics else source
         raise PayloadError(
             "the text is not valid MLIR", got=" ".join(message.split()), where=where
         ) from error

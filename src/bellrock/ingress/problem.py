@@ -169,7 +169,7 @@ class Problem:
             yield
         except ProblemError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise ProblemError(
                 f"{part} of problem {self.name!r} raised {type(error).__name__}",
                 got=" ".join(str(error).split()) or None,

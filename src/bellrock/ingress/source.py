@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import linecache
 import re
+import sysconfig
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -44,11 +45,12 @@ def place(file: str, line: int) -> str:
 
 
 def _innermost(frames: list[tuple[str, int]]) -> str | None:
-    """Return the last frame that is neither an installed package's nor Bellrock's."""
+    """Return the last frame that is neither Python's, an installed package's nor Bellrock's."""
     own = [(file, line) for file, line in frames if _is_users(file)]
     return place(*own[-1]) if own else None
 
 
 def _is_users(file: str) -> bool:
-    elsewhere = ("site-packages", "dist-packages", str(Path(__file__).parent))
+    elsewhere = (sysconfig.get_path("stdlib"), "site-packages", "dist-packages",
+                 str(Path(__file__).parent))  # fmt: skip
     return not file.startswith("<") and not any(part in file for part in elsewhere)

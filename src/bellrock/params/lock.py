@@ -96,6 +96,26 @@ class Lock:
             if row.motif not in matched and (kinds is None or row.motif.partition(" ")[0] in kinds)
         )
 
+    def check_target(self, target: str) -> None:
+        """Make sure that the choices are for a target.
+
+        Of another device of it they may be: each row is checked against this one's constraints.
+
+        Args:
+            target: name, with or without a device.
+
+        Raises:
+            LockError: they are for another one.
+        """
+        wanted = target.partition(":")[0]
+        if self.target and self.target.partition(":")[0] != wanted:
+            raise LockError(
+                "the lock file is for another target",
+                got=self.target,
+                allowed=wanted,
+                where=self.source or None,
+            )
+
     def _by_motif(self) -> dict[str, LockRow]:
         return {row.motif: row for row in self.rows}
 

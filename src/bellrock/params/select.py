@@ -98,7 +98,8 @@ def select_all(
     """
     wanted = _kinds(motifs)
     asked = [_selector(name, selectors) for name in by]
-    _check_target(lock, target)
+    if lock is not None:
+        lock.check_target(target.name)
     context = SelectionContext(target=target, lock=lock, database=database)
     chosen: dict[str, tuple[Choice, LockRow]] = {}
     counts: dict[str, int] = {}
@@ -263,14 +264,3 @@ def _selector(name: str, given: Mapping[str, Selector] | None) -> Selector:
     if name not in given:
         raise UnknownNameError("selector", name, given)
     return given[name]
-
-
-def _check_target(lock: Lock | None, target: Target) -> None:
-    # Of another device it may be: each row is checked against this one's constraints.
-    if lock is not None and lock.target and lock.target.partition(":")[0] != target.name:
-        raise LockError(
-            "the lock file is for another target",
-            got=lock.target,
-            allowed=target.name,
-            where=lock.source or None,
-        )

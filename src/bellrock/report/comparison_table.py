@@ -73,8 +73,6 @@ def _summary(comparison: Comparison) -> list[Text]:
                 f"{counts[Outcome.SLOWER]} slower, {counts[Outcome.SAME]} same"
             )
         )
-    if not comparison.changes:
-        lines.append(Text("no problem is in both", style="yellow"))
     broke = sum(c.broke for c in comparison.changes)
     if broke:
         lines.append(Text(f"{broke} broke", style="bold red"))

@@ -171,14 +171,15 @@ def load_program(path: Path) -> SavedProgram:
     """Read an artifact file; whether this machine can run it is `check_machine`'s question.
 
     Raises:
-        ArtifactError: not an artifact file, damaged, or of another schema.
-        OSError: the file cannot be read.
+        ArtifactError: not a file that can be read, no artifact, damaged, or of another schema.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             manifest = _Manifest.model_validate_json(archive.read(MANIFEST))
             objects = tuple(archive.read(f"code/{i}") for i in range(manifest.objects))
             values = {i: archive.read(f"values/{i}") for i in manifest.values}
+    except OSError as error:
+        raise ArtifactError("cannot read the file", got=error.strerror, where=path) from error
     except (zipfile.BadZipFile, KeyError) as error:
         raise ArtifactError(
             "not an artifact file, or a damaged one",

@@ -30,6 +30,9 @@ _VECTOR_CODE = re.compile(
 _SLOW_GATHERS = "znver"
 """Processors whose gathers are microcode: loads one by one take half the time, and LLVM's tables do
 not say so."""
+_TRANSLATED = frozenset({"builtin", "llvm", "omp"})
+"""Dialects that become LLVM IR."""
+_UNSETTLED = "builtin.unrealized_conversion_cast"
 _PARALLEL_CODE = "@__kmpc_fork_call("
 
 
@@ -54,13 +57,33 @@ def emit_object(module: ir.Module, *, entries: Mapping[str, str]) -> Emitted:
     """Compile a module (see `Target.emit`).
 
     Raises:
-        CompileError: LLVM refused the module.
+        CompileError: the module is not lowered to its end, or LLVM refused it.
     """
     from torch_mlir.dialects import llvm as llvm_dialect
 
+    _check_lowered(module)
     text = llvm_dialect.translate_module_to_llvmir(module.operation)
     packed = [packed_entry(text, name, symbol) for name, symbol in entries.items()]
     return compile_text("".join([text, *packed]))
+
+
+def _check_lowered(module: ir.Module) -> None:
+    """Refuse what has no translation: the translator would take the process with it."""
+    from torch_mlir import ir
+
+    def visit(op: ir.Operation) -> ir.WalkResult:
+        if op.name.partition(".")[0] not in _TRANSLATED or op.name == _UNSETTLED:
+            left.append(op.name)
+        return ir.WalkResult.ADVANCE
+
+    left: list[str] = []
+    module.operation.walk(visit)
+    if left:
+        raise CompileError(
+            "the pipeline leaves ops that are not in the LLVM dialect",
+            got=", ".join(sorted(set(left))),
+            hint="let it end as the target's own does (`include: lower-llvm`, then `lower-host`)",
+        )
 
 
 def packed_entry(text: str, entry: str, symbol: str) -> str:
