@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bellrock.bench.ending import BASELINE_STEP, looks_like_memory
+from bellrock.bench.ending import BASELINE_STEP
+from bellrock.bench.failing import EVERYWHERE, failure_of, status_of
 from bellrock.bench.findings import (
     error_info,
     preparation_info,
@@ -33,18 +34,6 @@ from bellrock.bench.record import (
 from bellrock.bench.request import Notebook, Request
 from bellrock.bench.timing import time_programs
 from bellrock.bench.turns import turn
-from bellrock.errors import (
-    BellrockError,
-    CacheError,
-    CallError,
-    ImportFailedError,
-    PipelineError,
-    ProblemError,
-    RegistryError,
-    ToolchainError,
-    UnknownNameError,
-    VerifyError,
-)
 from bellrock.payload.spec import DType
 
 if TYPE_CHECKING:
@@ -55,17 +44,6 @@ if TYPE_CHECKING:
     from bellrock.ingress.problem import Problem
     from bellrock.params.lock import Lock
     from bellrock.target.base import Target
-
-_STATUS_OF_STEP = {
-    "load": Status.IMPORT_FAILED,
-    "compile": Status.COMPILE_FAILED,
-    "run": Status.RUN_FAILED,
-    "verify": Status.VERIFY_FAILED,
-}
-"""Status of an exception by the step it came in; one that says more of itself goes before."""
-
-_EVERYWHERE = (PipelineError, CacheError, RegistryError, ToolchainError, UnknownNameError)
-"""What is wrong with the run and not with a problem, when it comes before the first call."""
 
 
 def run_job(text: str, folder: Path) -> None:
@@ -167,9 +145,9 @@ class _Job:
 
     def fail(self, error: Exception) -> None:
         """Make an exception part of the record."""
-        if isinstance(error, _EVERYWHERE) and self._step in ("load", "compile"):
+        if isinstance(error, EVERYWHERE) and self._step in ("load", "compile"):
             self.notebook.stop(error)
-        self._learn(status=_status_of(error, self._step), failure=_failure(error, self._step))
+        self._learn(status=status_of(error, self._step), failure=failure_of(error, self._step))
 
     def _learn(self, **known: object) -> None:
         self.record = self.record.model_copy(update=known)
@@ -356,36 +334,9 @@ class _Job:
             try:
                 prepared = BASELINES.get(name).prepare(model, inputs, folder=folder)
             except Exception as error:  # noqa: BLE001 (theirs to fail as they like)
-                info = BaselineInfo(failure=_failure(error, self._step))
+                info = BaselineInfo(failure=failure_of(error, self._step))
                 self._learn(baselines={**self.record.baselines, name: info})
                 return None
         info = BaselineInfo(compile_seconds=prepared.compile_seconds)
         self._learn(baselines={**self.record.baselines, name: info})
         return prepared.call
-
-
-def _status_of(error: Exception, step: str) -> Status:
-    if isinstance(error, MemoryError) or looks_like_memory(str(error)):
-        return Status.OUT_OF_MEMORY
-    if isinstance(error, (ProblemError, ImportFailedError)):
-        return Status.IMPORT_FAILED
-    if isinstance(error, VerifyError):
-        return Status.VERIFY_FAILED
-    if isinstance(error, CallError):
-        return Status.RUN_FAILED
-    return _STATUS_OF_STEP.get(step, Status.RUN_FAILED)
-
-
-def _failure(error: Exception, step: str) -> FailureInfo:
-    message = str(error) or repr(error)
-    reproducer = getattr(error, "reproducer", None)
-    diagnostics = getattr(error, "diagnostics", "")
-    if not isinstance(error, BellrockError):
-        import traceback
-
-        diagnostics = "".join(traceback.format_exception(error))
-    stage = getattr(error, "stage", "") or step
-    return FailureInfo(
-        stage=stage, exception=type(error).__name__, message=message,
-        reproducer=str(reproducer) if reproducer else None, stderr_tail=diagnostics[-4000:],
-    )  # fmt: skip

@@ -12,7 +12,8 @@ from io import FileIO
 from pathlib import Path
 from typing import Self
 
-from bellrock.bench.record import Record, read_records
+from bellrock.bench.record import Record
+from bellrock.bench.record_file import read_records
 from bellrock.errors import BenchError
 
 PROBE_BYTES = 64 << 10

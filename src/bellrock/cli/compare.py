@@ -35,7 +35,7 @@ _IN = click.Path(path_type=Path)
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead of a table.")
 def command(before: Path, after: Path, fail_below: float | None, as_csv: bool) -> int:
     """Read, compare, print."""
-    from bellrock.bench.record import read_records
+    from bellrock.bench.record_file import read_records
     from bellrock.cli._outputs import console_for
     from bellrock.report.compare import compare
     from bellrock.report.comparison_table import render, to_csv

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bellrock.cli._inspection import to_json
 from bellrock.cli._options import with_options
 from bellrock.cli._payloads import PAYLOAD, payload_of
 from bellrock.cli._targets import target_options
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from bellrock.payload.inspect import Inspection, Row
 
-SCHEMA = 1
 _WIDTH = 140
 """Columns of a table that goes to a file or a pipe."""
 
@@ -56,7 +56,7 @@ def command(
     payload = payload_of(path, overrides, DType(dtype), entry)
     inspection = inspect_payload(payload, facts=facts)
     if as_json:
-        click.echo(json.dumps(_json(inspection), indent=2))
+        click.echo(json.dumps(to_json(inspection), indent=2))
     else:
         _print(inspection, every=every, device=facts.device if facts else "")
 
@@ -242,68 +242,3 @@ def _seconds(value: float) -> str:
         if value * scale >= 1:
             return f"{value * scale:.3g} {unit}"
     return f"{value * 1e9:.3g} ns"
-
-
-def _json(inspection: Inspection) -> dict[str, object]:
-    bound = inspection.roofline
-    return {
-        "schema": SCHEMA,
-        "name": inspection.name,
-        "arguments": [_spec_json(s) for s in inspection.arguments],
-        "results": [_spec_json(s) for s in inspection.results],
-        "ops": [_row_json(row) for row in inspection.rows],
-        "patterns": [
-            {"kind": g.kind, "variant": g.variant, "dims": g.dims, "ops": list(g.nodes)}
-            for g in inspection.groups
-        ],
-        "others": dict(inspection.others),
-        "totals": {
-            "flops": inspection.flops,
-            "bytes_read": inspection.bytes_read,
-            "bytes_written": inspection.bytes_written,
-            "compulsory_bytes": inspection.compulsory_bytes,
-            "flops_per_byte": inspection.intensity,
-        },
-        "roofline": None
-        if bound is None
-        else {
-            "bound": bound.bound,
-            "seconds": bound.seconds,
-            "compute_seconds": bound.compute_seconds,
-            "memory_seconds": bound.memory_seconds,
-        },
-        "warnings": list(inspection.warnings),
-    }
-
-
-def _spec_json(spec: TensorSpec) -> dict[str, object]:
-    return {
-        "name": spec.name,
-        "role": spec.role,
-        "dtype": spec.dtype,
-        "shape": list(spec.shape),
-        "bytes": spec.bytes,
-    }
-
-
-def _row_json(row: Row) -> dict[str, object]:
-    motif = row.motif
-    return {
-        "op": motif.op,
-        "motif": motif.kind,
-        "variant": motif.variant,
-        "dims": dict(motif.dims),
-        "lists": {name: list(sizes) for name, sizes in motif.lists.items()},
-        "operands": [
-            {"side": o.side, "dtype": o.dtype, "shape": list(o.shape), "layout": o.layout}
-            for o in motif.operands
-        ],
-        "accumulator": motif.accumulator,
-        "executions": row.executions,
-        "flops": row.flops,
-        "bytes_read": row.bytes_read,
-        "bytes_written": row.bytes_written,
-        "pattern": row.group,
-        "source": row.source,
-        "location": motif.location,
-    }

@@ -30,7 +30,7 @@ def command(
     title: str,
 ) -> int:  # fmt: skip
     """Read all records first, so that a malformed one spoils no output."""
-    from bellrock.bench.record import read_records
+    from bellrock.bench.record_file import read_records
     from bellrock.cli._outputs import Outputs, is_stdout, print_table
 
     found = {record.key: record for path in records for record in read_records(path)}

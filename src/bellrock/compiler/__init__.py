@@ -5,6 +5,7 @@ out: `Compiled`, from the on-disk cache where the same was compiled before.
 """
 
 from bellrock.compiler.compiled import Compiled, StageSeconds
-from bellrock.compiler.compiling import compile_payload, environment_for, pipeline_for
+from bellrock.compiler.compiling import compile_payload
+from bellrock.compiler.staging import environment_for, pipeline_for
 
 __all__ = ["Compiled", "StageSeconds", "compile_payload", "environment_for", "pipeline_for"]

@@ -20,7 +20,7 @@ from torch_mlir.dialects import ext, transform
 
 from bellrock.dialects.extension import Bellrock, edits_in_place
 from bellrock.dialects.grouping import group_block
-from bellrock.dialects.outlining import Outliner
+from bellrock.dialects.outliner import Outliner
 
 
 @edits_in_place(lambda op, **given: _outline(op, **given), options=("fewest_rows",))

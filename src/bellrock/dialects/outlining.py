@@ -1,14 +1,12 @@
-"""How a group of ops becomes a kernel function and a call.
+"""How a group of ops becomes a kernel function.
 
-Flows in: groups from `grouping`. Flows out: `func.func private @k_<motif>_<hash>` at the end
-of the module, in destination-passing style, and a call where the group's last op was.
-A kernel's arguments are the tensors and scalars that it reads, in order of first use, and
-then one destination per result that nothing outside provides.
+Flows in: a group from `grouping`. Flows out: a `func.func` in destination-passing style: its
+arguments are the tensors and scalars that it reads, in order of first use, and then one destination
+per result that nothing outside provides.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 
 from torch_mlir import ir
@@ -47,53 +45,9 @@ def chosen_knobs(root: ir.Operation) -> str | None:
     return ir.StringAttr(ir.DictAttr(anchor.attributes[CHOICE])["knobs"]).value
 
 
-class Outliner:
-    """Makes kernel functions in one module; equal kernels are made once."""
-
-    def __init__(self, module: ir.Operation) -> None:
-        """Outline into `module`, which may hold kernels already."""
-        self._module = module
-        self._known: set[str] = set()
-
-    def outline(self, group: Group) -> None:
-        """Replace a group's ops by a call of its kernel."""
-        root = group.ops[-1]
-        draft = _Draft(group)
-        block = self._module.regions[0].blocks[0]
-        with root.location, ir.InsertionPoint(block):
-            function = draft.function()
-        name = _name_of(function)
-        if name in self._known:
-            function.operation.erase()
-        else:
-            function.operation.attributes["sym_name"] = ir.StringAttr.get(name)
-            self._known.add(name)
-        with ir.InsertionPoint(root), root.location:
-            destinations = [
-                tensor.EmptyOp(list(t.shape), t.element_type).result for t in draft.destinations
-            ]
-            call = func.CallOp(
-                [v.type for v in draft.outputs],
-                ir.FlatSymbolRefAttr.get(name),
-                [*draft.inputs, *destinations],
-            )
-        for old, new in zip(draft.outputs, call.results, strict=True):
-            old.replace_all_uses_with(new)
-        for op in reversed(group.ops):
-            op.erase()
-
-
 def drafted(group: Group) -> ir.Operation:
     """Make a group's kernel function at the insertion point, to be looked at and erased."""
-    return _Draft(group).function().operation
-
-
-def _name_of(function: func.FuncOp) -> str:
-    """Name a kernel by its motif and by the hash of its text."""
-    text = function.operation.get_asm(use_local_scope=True)
-    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
-    motif = ir.StringAttr(function.operation.attributes[KERNEL]).value
-    return f"k_{motif.replace('-', '_')}_{digest}"
+    return Draft(group).function().operation
 
 
 def _motif_of(anchor: ir.Operation | None) -> str:
@@ -112,7 +66,7 @@ def _captured(op: ir.Operation) -> Iterator[tuple[ir.Operation, int]]:
     yield from found
 
 
-class _Draft:
+class Draft:
     """One kernel function under construction."""
 
     def __init__(self, group: Group) -> None:

@@ -23,7 +23,6 @@ together with others (windows).
 
 # No postponed annotations here: the dialect reads the field types from them.
 import math
-from dataclasses import dataclass
 
 from torch_mlir import ir
 from torch_mlir.dialects import arith, ext, linalg, tensor, transform
@@ -34,9 +33,8 @@ from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
 from bellrock.dialects.fold_movement import maps_of
 from bellrock.dialects.grouping import init_index, iterators
 from bellrock.dialects.loop_order import loop_sizes, operand_strides
+from bellrock.dialects.reduction_cuts import Cut, best_cut
 
-_NEAR = math.log(4)
-"""Pieces within this factor of the wanted size are all equally good."""
 _FAR = 16
 """Elements from which on neighbours are in cache lines of their own."""
 _NEUTRAL: dict[str, float] = {
@@ -74,16 +72,6 @@ class SplitReductionsOp(Bellrock.Operation, name="split_reductions"):
         attach_in_place(cls, _split_all, context, options=options)
 
 
-@dataclass(frozen=True, slots=True)
-class _Cut:
-    """Which loop is cut, and into how many pieces of how many iterations."""
-
-    loop: int
-    pieces: int
-    piece: int
-    """Iterations of the loop in one piece; `pieces * piece` may fall short of the loop."""
-
-
 def _split_all(
     root: ir.Operation, *, longest: int, longest_of_one: int, fewest: int, most_results: int,
     longest_row: int, fewest_rows: int,
@@ -104,7 +92,7 @@ def _split_all(
         piece = piece_of(op)
         if piece is None:  # neither the partial results nor the last reduction is to be long
             piece = max(fewest, math.isqrt(length)) if results <= most_results else 0
-        cut = _best_cut(op, sizes, piece, length) if piece else None
+        cut = best_cut(op, sizes, piece, length) if piece else None
         if cut is not None:
             with ir.InsertionPoint(op), op.location:
                 _split(op, cut, sizes)
@@ -144,54 +132,7 @@ def combiner_of(op: ir.Operation) -> ir.Operation | None:
     return combiner.operation if once else None
 
 
-def _best_cut(op: ir.Operation, sizes: dict[int, int], wanted: int, length: int) -> _Cut | None:
-    """Return the cut whose pieces are nearest to the wanted size.
-
-    An outer loop is preferred to an inner one if its pieces are near enough: they are contiguous.
-    """
-    best: _Cut | None = None
-    nearest = math.inf
-    for loop, kind in enumerate(iterators(op)):
-        if kind != "reduction" or sizes[loop] < 2 or not _stands_alone(op, loop):
-            continue
-        inner = length // sizes[loop]
-        cut = _cut(loop, sizes[loop], max(1, wanted // inner))
-        distance = max(abs(math.log(cut.piece * inner / wanted)), _NEAR)
-        if distance < nearest:
-            best, nearest = cut, distance
-    return best
-
-
-def _cut(loop: int, size: int, wanted: int) -> _Cut:
-    """Cut a loop into pieces of about the wanted size, without remainder where one exists."""
-    wanted = min(wanted, size // 2)
-    if wanted == 1:
-        return _Cut(loop, size, 1)
-    for piece in range(wanted, wanted // 2, -1):
-        if size % piece == 0:
-            return _Cut(loop, size // piece, piece)
-    return _Cut(loop, size // wanted, wanted)
-
-
-def _stands_alone(op: ir.Operation, loop: int) -> bool:
-    """Whether every operand that depends on a loop has a dimension that is that loop alone."""
-    dim = ir.AffineExpr.get_dim(loop, op.context)
-    return all(
-        expr == dim or not _mentions(expr, loop)
-        for access in maps_of(op)
-        for expr in access.results
-    )
-
-
-def _mentions(expr: ir.AffineExpr, loop: int) -> bool:
-    if isinstance(expr, ir.AffineDimExpr):
-        return expr.position == loop
-    if isinstance(expr, ir.AffineBinaryExpr):
-        return _mentions(expr.lhs, loop) or _mentions(expr.rhs, loop)
-    return False
-
-
-def _split(op: ir.Operation, cut: _Cut, sizes: dict[int, int]) -> None:
+def _split(op: ir.Operation, cut: Cut, sizes: dict[int, int]) -> None:
     init = op.operands[init_index(op)]
     whole = cut.pieces * cut.piece
     if whole < sizes[cut.loop]:
@@ -225,7 +166,7 @@ def _slice(value: ir.Value, dim: int | None, offset: int, size: int) -> ir.Value
     return tensor.ExtractSliceOp(result, value, [], [], [], offsets, shape, [1] * kind.rank).result
 
 
-def _expand(value: ir.Value, dim: int | None, cut: _Cut) -> ir.Value:
+def _expand(value: ir.Value, dim: int | None, cut: Cut) -> ir.Value:
     """Return a value with one dimension seen as pieces; as it is, if they are of one element."""
     if dim is None or cut.piece == 1:
         return value
@@ -236,7 +177,7 @@ def _expand(value: ir.Value, dim: int | None, cut: _Cut) -> ir.Value:
     return tensor.ExpandShapeOp(result, value, groups, [], shape).result
 
 
-def _partial(op: ir.Operation, cut: _Cut, sizes: dict[int, int]) -> ir.Value:
+def _partial(op: ir.Operation, cut: Cut, sizes: dict[int, int]) -> ir.Value:
     """Make the partial results: the op with a parallel loop over pieces around its loops."""
     whole = cut.pieces * cut.piece
     values: list[ir.Value] = []
@@ -257,12 +198,12 @@ def _partial(op: ir.Operation, cut: _Cut, sizes: dict[int, int]) -> ir.Value:
     return made.results[0]
 
 
-def _kept_loops(op: ir.Operation, cut: _Cut) -> list[int]:
+def _kept_loops(op: ir.Operation, cut: Cut) -> list[int]:
     """Return the loops of an op that its pieces have, too; not one that pieces have no more of."""
     return [d for d in range(maps_of(op)[0].n_dims) if d != cut.loop or cut.piece > 1]
 
 
-def _partial_maps(op: ir.Operation, cut: _Cut) -> list[ir.AffineMap]:
+def _partial_maps(op: ir.Operation, cut: Cut) -> list[ir.AffineMap]:
     """Return the maps of the partial results: loop 0 over pieces, the kept loops after it."""
     maps, kept = maps_of(op), _kept_loops(op, cut)
     count = len(kept) + 1

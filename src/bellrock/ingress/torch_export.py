@@ -18,12 +18,13 @@ from torch.export import ExportedProgram
 from torch.utils import _pytree as pytree
 
 from bellrock.errors import BellrockError, ImportFailedError
-from bellrock.ingress.door import Door, read_door
+from bellrock.ingress.door import Door
 from bellrock.ingress.draws import Draw, take_draws
 from bellrock.ingress.fingerprint import fingerprint_program
 from bellrock.ingress.functional import functionalised
 from bellrock.ingress.loops import KeepRecurrent
 from bellrock.ingress.quiet import quiet
+from bellrock.ingress.signature import read_door
 from bellrock.ingress.source import raised_at
 from bellrock.ingress.torch_module import prepare_module
 from bellrock.payload.payload import Payload

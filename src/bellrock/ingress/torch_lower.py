@@ -30,10 +30,11 @@ from torch_mlir.passmanager import PassManager
 from bellrock.errors import BellrockError, ImportFailedError
 from bellrock.ingress.context import payload_context
 from bellrock.ingress.decompositions import decomposition_table
-from bellrock.ingress.door import Door, mutations
+from bellrock.ingress.door import Door
 from bellrock.ingress.draws import DRAWN, check_drawn
 from bellrock.ingress.native import Importer
 from bellrock.ingress.quiet import quiet
+from bellrock.ingress.signature import mutations
 from bellrock.ingress.simplify import drop_unused_positions, fill_empty_results
 from bellrock.ingress.source import place, where
 from bellrock.ingress.tidy import tidy

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from bellrock.bench.journal import Journal, probe
-from bellrock.bench.record import ProblemInfo, Record, Status, TargetInfo, read_records
+from bellrock.bench.record import ProblemInfo, Record, Status, TargetInfo
+from bellrock.bench.record_file import read_records
 from bellrock.errors import BenchError, RecordError
 
 

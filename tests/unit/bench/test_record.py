@@ -16,9 +16,8 @@ from bellrock.bench.record import (
     TargetInfo,
     VerdictInfo,
     kernel_warnings,
-    parse_record,
-    read_records,
 )
+from bellrock.bench.record_file import parse_record, read_records
 from bellrock.errors import RecordError
 from bellrock.target.program import KernelInfo
 

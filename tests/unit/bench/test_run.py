@@ -12,7 +12,8 @@ import psutil
 import pytest
 
 from bellrock.bench.journal import Journal
-from bellrock.bench.record import Record, Status, read_records
+from bellrock.bench.record import Record, Status
+from bellrock.bench.record_file import read_records
 from bellrock.bench.run import Options, Run, bench
 from bellrock.bench.suite import SuiteEntry
 from bellrock.errors import BenchError

@@ -15,6 +15,7 @@ from torch_mlir import ir
 
 from bellrock.payload.motifs import bodies, contraction
 from bellrock.payload.motifs.base import Motif, MotifKind, product
+from bellrock.payload.motifs.softmax_product import read_softmax_product
 from bellrock.payload.motifs.structured import REDUCTION, Structured
 
 
@@ -93,7 +94,7 @@ def match(op: Structured) -> Motif | None:
 
 def read_attention(output: Structured) -> Attention | None:
     """Return the attention that ends with an op, if there is one."""
-    end = _end(output)
+    end = read_softmax_product(output)
     if end is None:
         return None
     exponential, total = bodies.made_by(end.exponential), bodies.made_by(end.total)
@@ -133,69 +134,6 @@ def read_attention(output: Structured) -> Attention | None:
     return found if _is_closed(found) else None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _End:
-    """How an attention's last contraction reads the softmax."""
-
-    exponential: ir.Value
-    total: ir.Value
-    weights: Structured | None
-    values: int
-    """Input of the contraction."""
-    factor: ir.Value
-    """What is made of it, to be multiplied."""
-    loops: tuple[int, ...]
-    """The contraction's loop for each dimension of the exponentials."""
-    total_loops: tuple[int, ...]
-    """The contraction's loop for each dimension of the total."""
-    empty_is_zero: bool
-
-
-def _end(output: Structured) -> _End | None:
-    """Read a contraction with a quotient that it computes, or that an op of its own does."""
-    ends = _quotient(output)
-    if ends is not None:
-        p, total, values, empty_is_zero = ends
-        loops, total_loops = (bodies.single_loops(output.accesses[i]) for i in (p, total))
-        if loops is None or total_loops is None:
-            return None
-        return _End(
-            exponential=output.values[p], total=output.values[total], weights=None, values=values,
-            factor=output.op.regions[0].blocks[0].arguments[values], loops=loops,
-            total_loops=total_loops, empty_is_zero=empty_is_zero,
-        )  # fmt: skip
-    factors = bodies.product_factors(output)
-    for p in (0, 1) if factors is not None else ():
-        assert factors is not None
-        weights = bodies.made_by(output.values[p])
-        divided = None if weights is None else _division(weights)
-        loops = bodies.single_loops(output.accesses[p])
-        if weights is None or divided is None or loops is None:
-            continue
-        plain = bodies.argument(output, bodies.before_widening(factors[p])) == p
-        x, total, empty_is_zero = divided
-        kept = bodies.single_loops(weights.accesses[total])
-        if plain and kept is not None and bodies.is_identity(weights, x):
-            return _End(
-                exponential=weights.values[x], total=weights.values[total], weights=weights,
-                values=1 - p, factor=factors[1 - p], loops=loops,
-                total_loops=tuple(loops[d] for d in kept), empty_is_zero=empty_is_zero,
-            )  # fmt: skip
-    return None
-
-
-def _division(op: Structured) -> tuple[int, int, bool] | None:
-    """Read `p / total`, perhaps in a narrower type: the inputs, and if zero totals become one."""
-    if op.input_count != 2 or op.output_count != 1 or REDUCTION in op.iterators:
-        return None
-    quotient = bodies.maker(bodies.before_narrowing(bodies.yielded(op)), "arith.divf")
-    if quotient is None or not bodies.is_identity(op, 2):
-        return None
-    divisor, guarded = bodies.guarded(quotient.operands[1], 0.0, 1.0)
-    p, total = bodies.argument(op, quotient.operands[0]), bodies.argument(op, divisor)
-    return None if p is None or total is None else (p, total, guarded)
-
-
 def _scaled(scores: Structured, queries: int) -> Structured | None:
     """Return the op that makes the queries, if it is arithmetic on one tensor."""
     op = bodies.made_by(scores.values[queries])
@@ -219,27 +157,6 @@ def _narrowed(output: Structured) -> Structured | None:
     fits = before != bodies.yielded(op) and bodies.argument(op, before) == 0
     single = bodies.single_loops(op.accesses[0]), bodies.single_loops(op.accesses[1])
     return op if fits and None not in single else None
-
-
-def _quotient(op: Structured) -> tuple[int, int, int, bool] | None:
-    """Read `out + p / total * v`: inputs p, total and v, and whether zero totals become one."""
-    if op.output_count != 1 or op.input_count != 3 or REDUCTION not in op.iterators:
-        return None
-    total = bodies.maker(bodies.yielded(op), "arith.addf")
-    for term in () if total is None else total.operands:
-        times = bodies.maker(term, "arith.mulf")
-        for i in (0, 1) if times is not None else ():
-            assert times is not None
-            quotient = bodies.maker(times.operands[i], "arith.divf")
-            if quotient is None:
-                continue
-            divisor, guarded = bodies.guarded(quotient.operands[1], 0.0, 1.0)
-            found = [bodies.argument(op, v) for v in
-                     (quotient.operands[0], divisor, times.operands[1 - i])]  # fmt: skip
-            if None not in found:
-                p, s, v = (n for n in found if n is not None)
-                return p, s, v, guarded
-    return None
 
 
 def _difference(op: Structured) -> tuple[int, int] | None:
