@@ -6,12 +6,16 @@
 // CHECK: %[[ROWS:.*]] = memref.alloca() {{.*}} : memref<4x32xf32>
 // CHECK: %[[PANELS:.*]] = memref.alloca() {{.*}} : memref<2x32x32xf32>
 // CHECK: scf.for
+// Lines of B that are packed later are asked for, and lines of the next rows of A.
+// CHECK: memref.prefetch {{.*}} read
 // CHECK: vector.maskedload {{.*}} vector<16xf32>
 // CHECK: vector.store {{.*}} %[[PANELS]]
 // CHECK: scf.for
 // CHECK: vector.load {{.*}} memref<17x32xf32
 // CHECK: vector.store {{.*}} %[[ROWS]]
 // CHECK: scf.for
+// CHECK: memref.prefetch {{.*}} read, {{.*}} memref<17x32xf32
+// CHECK: memref.prefetch {{.*}} write
 // CHECK: scf.for {{.*}} step %c4{{.*}} iter_args
 // CHECK: vector.load %[[PANELS]]
 // CHECK: %[[A:.*]] = memref.load %[[ROWS]]

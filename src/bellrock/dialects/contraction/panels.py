@@ -23,9 +23,11 @@ from bellrock.dialects.contraction.loops import (
     subtract,
     value,
 )
-from bellrock.dialects.contraction.product import Product, store
+from bellrock.dialects.contraction.product import Product, prefetch, store
 
 _ALIGNMENT_BYTES = 64
+_STEPS_AHEAD = 4
+"""Units of k from the line that is packed to the one that is asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +39,8 @@ class Depth:
     end: Size
     """End of it, in elements."""
     units: Size
+    most: int
+    """Most elements in a part."""
     multiple: int
     """A factor of every part's size, in elements."""
 
@@ -205,11 +209,20 @@ def pack_right(
                 rest = subtract(source.count, column)
                 there = product.lanes if whole else rest
                 left = depth.left(start, product.depth)
+                _ask_ahead(source, start, column, depth, product)
                 units = product.across(source.view, start, left, column, there)
                 place = [value(panel), value(unit), value(v * product.lanes)]
                 vector.store(units, panels, place)
 
         each(0, depth.units, 1, lambda u: each(0, count, 1, lambda p: pack_part(u, p)))
+
+
+def _ask_ahead(source: Source, start: Size, column: Size, depth: Depth, product: Product) -> None:
+    """Ask for the lines of a column in a later unit: each k lies in another page."""
+    last, end = subtract(source.count, 1), subtract(depth.end, 1)
+    for i in range(product.depth):
+        k = minimum(add(start, _STEPS_AHEAD * product.depth + i), end)
+        prefetch(source.view, k, minimum(column, last))
 
 
 def _lines_at(source: Source, first: Size, count: int, *, whole: bool) -> list[Size]:

@@ -24,6 +24,9 @@ from bellrock.dialects.contraction.loops import (
     value,
 )
 
+_KEEP = 3
+"""Hint of a prefetch: into the nearest cache."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Product:
@@ -178,6 +181,14 @@ def store(vector_value: ir.Value, view: ir.Value, row: Size, column: Size, count
         vector.store(vector_value, view, place)
     else:
         vector.maskedstore(view, place, mask(lanes, count), vector_value)
+
+
+def prefetch(view: ir.Value, row: Size, column: Size, *, write: bool = False) -> None:
+    """Ask for the line of an element, to be read or written soon."""
+    memref.prefetch(
+        view, [value(row), value(column)],
+        is_write=write, locality_hint=_KEEP, is_data_cache=True,
+    )  # fmt: skip
 
 
 def mask(lanes: int, count: Size) -> ir.Value:

@@ -15,6 +15,7 @@ from functools import partial
 from torch_mlir import ir
 from torch_mlir.dialects import arith, memref
 
+from bellrock.dialects.contraction.ahead import Tiles, ask_for_result, ask_for_rows
 from bellrock.dialects.contraction.loops import (
     Size,
     add,
@@ -127,7 +128,7 @@ def emit_tiles(
     def part(first: Size) -> None:
         end = minimum(add(first, shape.depth), size)
         units = ceil_divide(subtract(end, first), product.depth)
-        depth = Depth(start=first, end=end, units=units, multiple=multiple)
+        depth = Depth(start=first, end=end, units=units, most=most, multiple=multiple)
         if panels is not None:
             pack_right(panels, block.right, shape.vectors, depth, product)
         each(0, block.rows, shape.rows, lambda row: _row_of_tiles(block, depth, row, panel, panels))
@@ -159,8 +160,10 @@ def _row_of_tiles(
     else:
         read_left = left_in_place(block.left, rows, depth, product)
     width = shape.vectors * product.lanes
+    tiles = Tiles(rows=shape.rows, count=-(-shape.most_columns // width))
 
     def tile(column: Size) -> None:
+        ask_for_rows(block.left, tiles, depth, row, floor_divide(column, width))
         if shape.packed is not None:
             first = floor_divide(depth.start, product.depth)
             read_right = read_packed(shape.packed, floor_divide(column, width), first, product)
@@ -208,7 +211,8 @@ def _tile(block: Block, rows: list[Size], column: Size, run: Run) -> None:
         _divides(block.rows, shape.rows) or at_most(add(first, shape.rows), block.rows),
         _divides(block.columns, width) or at_most(add(column, width), block.columns),
     )
-    _fetch(block, rows, column)
+    columns = [add(column, v * product.lanes) for v in range(shape.vectors)]
+    ask_for_result(block.out, rows, columns, block.columns)
     number = 0.0 if block.start is None else block.start
     sums = run([splat(product.sums(), number)] * (shape.rows * shape.vectors))
     when(
@@ -216,18 +220,6 @@ def _tile(block: Block, rows: list[Size], column: Size, run: Run) -> None:
         lambda: _store(block, sums, first, column, whole=True),
         lambda: _store(block, sums, first, column, whole=False),
     )
-
-
-def _fetch(block: Block, rows: list[Size], column: Size) -> None:
-    """Ask for the tile's part of the result, which is needed when the sums are done."""
-    last = subtract(block.columns, 1)
-    for row in rows:
-        for v in range(block.shape.vectors):
-            place = minimum(add(column, v * block.product.lanes), last)
-            memref.prefetch(
-                block.out, [value(row), value(place)],
-                is_write=True, locality_hint=3, is_data_cache=True,
-            )  # fmt: skip
 
 
 def _store(block: Block, sums: list[ir.Value], first: Size, column: Size, *, whole: bool) -> None:

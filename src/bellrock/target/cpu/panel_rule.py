@@ -90,6 +90,11 @@ _WORTH_PACKING = 4
 """Elements of k from which on a panel is used often enough."""
 
 
+_TALLEST = 12
+"""Rows of a register tile of several vectors: from 13 on, the rows' addresses do not fit into
+general registers, and with 14 LLVM keeps sums of f32 on the stack (320 instead of 415 GFLOP/s)."""
+
+
 def default_panels(motif: Motif, facts: Facts) -> PanelKnobs:
     """Return the choice of the rule (see the module's docstring)."""
     lanes = max(1, facts.vector_bits // LANE_BITS)
@@ -169,7 +174,8 @@ def register_tile(rows: int, columns: int, lanes: int, registers: int) -> tuple[
     for height in range(1, min(rows, registers) + 1):
         widest = min(max(4, _LATENCY // height), -(-columns // lanes))
         for vectors in range(1, widest + 1):
-            if height * vectors + vectors + 1 > registers:
+            too_tall = vectors > 1 and height > _TALLEST
+            if too_tall or height * vectors + vectors + 1 > registers:
                 break
             tiles = -(-rows // height) * -(-columns // (vectors * lanes))
             step = max(height * vectors, height + vectors, _LATENCY)
