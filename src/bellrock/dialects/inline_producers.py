@@ -15,6 +15,7 @@ Needs: producers with an identity output; they disappear if every reader could t
 
 # No postponed annotations here: the dialect reads the field types from them.
 import math
+from collections.abc import Callable
 
 from torch_mlir import ir
 from torch_mlir.dialects import arith, ext, linalg, transform
@@ -40,18 +41,32 @@ _FUNCTION = 15
 """Of any other function: a polynomial."""
 
 
-@edits_in_place(lambda op: _inline_all(op))
+@edits_in_place(lambda op: _inline_all(op, _is_to_vanish))
 class InlineProducersOp(Bellrock.Operation, name="inline_producers"):
     """Inline the cheap and the large elementwise producers below the handle's ops."""
 
     target: ext.Operand[transform.AnyOpType]
 
 
-def _inline_all(root: ir.Operation) -> None:
-    while (op := next(filter(_is_to_vanish, ops_named(root, "linalg.generic")), None)) is not None:
+@edits_in_place(lambda op: _inline_all(op, _is_cheap_mask))
+class InlineMasksOp(Bellrock.Operation, name="inline_masks"):
+    """Inline cheap elementwise producers of truth values, which no vectoriser loads from memory."""
+
+    target: ext.Operand[transform.AnyOpType]
+
+
+def _inline_all(root: ir.Operation, vanishes: Callable[[ir.Operation], bool]) -> None:
+    while (op := next(filter(vanishes, ops_named(root, "linalg.generic")), None)) is not None:
         while (use := next(iter(op.results[0].uses), None)) is not None:
             _inline(op, use.owner.operation)
         op.erase()
+
+
+def _is_cheap_mask(op: ir.Operation) -> bool:
+    if not _may_vanish(op) or cost_of(op) > CHEAP:
+        return False
+    element = ir.RankedTensorType(op.results[0].type).element_type
+    return isinstance(element, ir.IntegerType) and element.width == 1
 
 
 def _is_to_vanish(op: ir.Operation) -> bool:
@@ -206,4 +221,4 @@ def _clone(op: ir.Operation, values: dict[ir.Value, ir.Value]) -> None:
     values.update(zip(op.results, clone.results, strict=True))
 
 
-OPS = (InlineProducersOp,)
+OPS = (InlineProducersOp, InlineMasksOp)

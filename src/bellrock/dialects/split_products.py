@@ -77,7 +77,7 @@ def _maker(value: ir.Value) -> ir.Operation | None:
 
 def _split(op: ir.Operation, factors: tuple[ir.Value, ir.Value]) -> None:
     """Put a plain contraction of ready factors in the place of `op`, at the insertion point."""
-    readers = [_factor_operand(op, _behind_widening(f)) for f in factors]
+    readers = [_factor_operand(op, behind_widening(f)) for f in factors]
     init = op.operands[init_index(op)]
     maps = [*(access for _, access in readers), maps_of(op)[-1]]
     inputs = [value for value, _ in readers]
@@ -89,15 +89,16 @@ def _split(op: ir.Operation, factors: tuple[ir.Value, ir.Value]) -> None:
     body = product.regions[0].blocks.append(*types)
     source = op.regions[0].blocks[0]
     known = {source.arguments[init_index(op)]: body.arguments[2]}
-    known |= {_behind_widening(f): a for f, a in zip(factors, body.arguments, strict=False)}
+    known |= {behind_widening(f): a for f, a in zip(factors, body.arguments, strict=False)}
     with ir.InsertionPoint(body):
         total = list(source.operations)[-1].operation.operands[0]
-        linalg.YieldOp([_cloned(total, known)])
+        linalg.YieldOp([cloned(total, known)])
     op.results[0].replace_all_uses_with(product.results[0])
     op.erase()
 
 
-def _behind_widening(value: ir.Value) -> ir.Value:
+def behind_widening(value: ir.Value) -> ir.Value:
+    """Return what a value was before floats were widened."""
     made = _maker(value)
     while made is not None and made.name == "arith.extf":
         value = made.operands[0]
@@ -112,7 +113,7 @@ def _factor_operand(op: ir.Operation, factor: ir.Value) -> tuple[ir.Value, ir.Af
     if factor in arguments:
         index = arguments.index(factor)
         return op.operands[index], maps[index]
-    used = _leaves(factor, arguments)
+    used = leaves_of(factor, arguments)
     loops = sorted({ir.AffineDimExpr(e).position for i in used for e in maps[i].results})
     place = [ir.AffineExpr.get_constant(0)] * maps[0].n_dims
     for new, loop in enumerate(loops):
@@ -132,12 +133,12 @@ def _factor_operand(op: ir.Operation, factor: ir.Value) -> tuple[ir.Value, ir.Af
     body = made.regions[0].blocks.append(*types)
     with ir.InsertionPoint(body):
         known = {arguments[i]: a for i, a in zip(used, body.arguments, strict=False)}
-        linalg.YieldOp([_cloned(factor, known)])
+        linalg.YieldOp([cloned(factor, known)])
     read = [ir.AffineExpr.get_dim(loop) for loop in loops]
     return made.results[0], ir.AffineMap.get(maps[0].n_dims, 0, read)
 
 
-def _leaves(value: ir.Value, arguments: list[ir.Value]) -> list[int]:
+def leaves_of(value: ir.Value, arguments: list[ir.Value]) -> list[int]:
     """Return the numbers of the arguments that a value is computed from."""
     found, pending, seen = set(), [value], set()
     while pending:
@@ -153,14 +154,14 @@ def _leaves(value: ir.Value, arguments: list[ir.Value]) -> list[int]:
     return sorted(found)
 
 
-def _cloned(value: ir.Value, known: dict[ir.Value, ir.Value]) -> ir.Value:
+def cloned(value: ir.Value, known: dict[ir.Value, ir.Value]) -> ir.Value:
     """Clone what computes a value at the insertion point, where it is in a generic's body."""
     if value in known:
         return known[value]
     made = _maker(value)
     if made is None or made.parent.operation.name != "linalg.generic":
         return value  # from outside the body
-    operands = [_cloned(v, known) for v in made.operands]
+    operands = [cloned(v, known) for v in made.operands]
     clone = made.clone()
     for i, operand in enumerate(operands):
         clone.operands[i] = operand

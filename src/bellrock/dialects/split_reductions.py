@@ -119,7 +119,20 @@ def combiner_of(op: ir.Operation) -> ir.Operation | None:
 
     None where the op has several results, reads loop indices, or combines in another way.
     """
-    if len(op.operands) - init_index(op) != 1 or ops_named(op, "linalg.index"):
+    return None if ops_named(op, "linalg.index") else _combiner(op)
+
+
+def update_of(op: ir.Operation) -> ir.Value | None:
+    """Return what a reduction's body combines with the old result; it may read indices."""
+    combiner = _combiner(op)
+    if combiner is None:
+        return None
+    old = op.regions[0].blocks[0].arguments[init_index(op)]
+    return next(v for v in combiner.operands if v != old)
+
+
+def _combiner(op: ir.Operation) -> ir.Operation | None:
+    if len(op.operands) - init_index(op) != 1:
         return None
     block = op.regions[0].blocks[0]
     carried = block.arguments[init_index(op)]
