@@ -114,7 +114,7 @@ def _compile(
     register(context)
     with context, ir.Location.unknown(context):
         module = ir.Module.parse(text)
-        _mark_fixed(module, payload)
+        mark_fixed_arguments(module, payload)
         result = run_pipeline(pipeline, module, environment_of(target, kernels, choices, lock))
         lowered = time.perf_counter()
         host_functions = host_entries(module, payload.entry, target.entry_symbol())
@@ -144,7 +144,7 @@ def _compile(
     )
 
 
-def _mark_fixed(module: ir.Module, payload: Payload) -> None:
+def mark_fixed_arguments(module: ir.Module, payload: Payload) -> None:
     """Mark the arguments that stay the same from call to call: parameters and the like.
 
     A buffer that the model writes changes with each call.

@@ -52,7 +52,7 @@ class Buffer:
 def plan(function: ir.Operation) -> None:
     """Plan one function in place; sets `bellrock.workspace_bytes`."""
     spans = number_ops(function)
-    buffers = [_buffer(op, spans) for op in ops_named(function, "memref.alloc")]
+    buffers = [buffer_of(op, spans) for op in ops_named(function, "memref.alloc")]
     total = assign_offsets(buffers)
     block = function.regions[0].blocks[0]
     with function.location:
@@ -118,8 +118,16 @@ def number_ops(function: ir.Operation) -> dict[ir.Operation, tuple[int, int]]:
     return spans
 
 
-def _buffer(op: ir.Operation, spans: dict[ir.Operation, tuple[int, int]]) -> Buffer:
-    """Find the span from a buffer's allocation to the last use of anything that views it."""
+def buffer_of(op: ir.Operation, spans: dict[ir.Operation, tuple[int, int]]) -> Buffer:
+    """Find the span from a buffer's allocation to the last use of anything that views it.
+
+    Args:
+        op: the allocation, or, once memory is planned, the view of the workspace in its place.
+        spans: of all ops, as `number_ops` counts them.
+
+    Raises:
+        CompileError: the buffer has no known size.
+    """
     kind = ir.MemRefType(op.results[0].type)
     if not kind.has_static_shape:
         raise CompileError("a buffer has a dynamic size", got=str(kind), where=str(op.location))

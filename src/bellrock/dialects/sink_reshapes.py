@@ -16,6 +16,11 @@ Rewrite:
 
 Needs: static shapes; readers of the collapsed tensor that index it by loops and read no positions;
 none of them reduces what is collapsed; one's result is expanded in the same way.
+
+Another reason to sink one: it drops unit dimensions of what a convolution or a product makes, and its
+only reader is elementwise. A batch of one image would otherwise keep its activations in kernels of
+their own, since what is read in another shape joins no kernel. What pads the result for the next
+convolution then reads it in the finer shape, too.
 """
 
 # No postponed annotations here: the dialect reads the field types from them.
@@ -24,7 +29,7 @@ from torch_mlir.dialects import ext, linalg, tensor, transform
 
 from bellrock.dialects.extension import Bellrock, each_op, edits_in_place, ops_named
 from bellrock.dialects.fold_movement import maps_of
-from bellrock.dialects.grouping import defining_op, init_index, iterators
+from bellrock.dialects.grouping import defining_op, init_index, is_elementwise, iterators
 from bellrock.dialects.raise_reshapes import expanded, expanded_map, generic_like
 
 
@@ -43,12 +48,10 @@ def _sink(collapse: ir.Operation) -> None:
     source = collapse.operands[0]
     shape = ir.RankedTensorType(source.type)
     readers = [u.owner.operation for u in collapse.results[0].uses]
-    if (
-        len(readers) < 2
-        or not shape.has_static_shape
-        or not all(_takes(r, collapse) for r in readers)
-        or not any(_is_expanded(r, collapse) for r in readers)
-    ):
+    if not shape.has_static_shape or not all(_takes(r, collapse) for r in readers):
+        return
+    wanted_again = len(readers) > 1 and any(_is_expanded(r, collapse) for r in readers)
+    if not wanted_again and not _parts_epilogue(collapse, readers):
         return
     # Makers first: what one of the readers makes may be read by another.
     order = [o.operation for o in collapse.block.operations]
@@ -56,6 +59,21 @@ def _sink(collapse: ir.Operation) -> None:
         with ir.InsertionPoint(reader), reader.location:
             _expand(reader, collapse)
     collapse.erase()
+
+
+def _parts_epilogue(collapse: ir.Operation, readers: list[ir.Operation]) -> bool:
+    """Whether all that a reshape does is to drop unit dimensions between a sum and its epilogue."""
+    maker = defining_op(collapse.operands[0])
+    finer = list(ir.RankedTensorType(collapse.operands[0].type).shape)
+    return (
+        maker is not None
+        and maker.name == "linalg.generic"
+        and "reduction" in iterators(maker)
+        and len(list(collapse.operands[0].uses)) == 1
+        and len(readers) == 1
+        and is_elementwise(readers[0])
+        and all(sum(finer[d] != 1 for d in group) <= 1 for group in _groups(collapse))
+    )
 
 
 def _groups(reshape: ir.Operation) -> list[list[int]]:
@@ -129,9 +147,20 @@ def _expand(op: ir.Operation, collapse: ir.Operation) -> None:
     own = _result_groups(maps[-1], groups)
     result = new.results[0]
     if sum(len(g) for g in own) > len(own):
+        _insert_finer(op.results[0], result)
         result = tensor.CollapseShapeOp(op.results[0].type, result, own).result
     op.results[0].replace_all_uses_with(result)
     op.erase()
+
+
+def _insert_finer(value: ir.Value, finer: ir.Value) -> None:
+    """Let slices that have the finer shape take what is inserted in that shape."""
+    for use in list(value.uses):
+        user = use.owner.operation
+        if user.name == "tensor.insert_slice" and use.operand_number == 0:
+            sizes = list(ir.DenseI64ArrayAttr(user.attributes["static_sizes"]))
+            if sizes == list(finer.type.shape):
+                user.operands[0] = finer
 
 
 def _loop_sizes(op: ir.Operation, maps: list[ir.AffineMap]) -> dict[int, int]:
