@@ -53,6 +53,7 @@ OP_FILES = (
     "loop_barriers",
     "matrix_engine.lowering",
     "matrix_engine.padding",
+    "merge_elementwise",
     "movement.composing",
     "narrow_results",
     "outline_kernels",

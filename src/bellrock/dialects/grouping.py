@@ -280,10 +280,11 @@ def _join_inserted(
     if op.name != "tensor.insert_slice":
         return
     source = defining_op(op.operands[0])
-    if source is not None and source in group_of and all(u == op for u in _users(source)):
+    if source is not None and source in group_of and len(list(op.operands[0].uses)) == 1:
         group = group_of[source]
         named = source.name in ("linalg.copy", "linalg.generic")
-        if group.ops[-1] == source and named and may_join(op, group.anchor):
+        last = all(position[user] >= position[op] for user in _users(source))
+        if group.ops[-1] == source and named and last and may_join(op, group.anchor):
             _merge(group, group_of[op], group.anchor, group_of, position)
 
 

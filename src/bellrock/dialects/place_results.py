@@ -1,8 +1,9 @@
-"""`transform.bellrock.place_results`: a buffer that ends as a result is that result.
+"""`transform.bellrock.place_results`: a buffer that ends as a copy of itself is that copy.
 
 Upstream's `eliminate-empty-tensors` lets an op write straight into a destination of the very
 type of its result. Seen in another shape, the result is written to a buffer of its own and
-copied: as much memory again, and as much time as a cheap kernel.
+copied: as much memory again, and as much time as a cheap kernel. So is the new state of a
+recurrence, which is copied over the old one, and the output that a loop fills row by row.
 
 Rewrite:
     func @main(%x, %out: memref<2x3x5xf32>) {
@@ -15,8 +16,9 @@ Rewrite:
       %b = memref.expand_shape %f [[0, 1]] ... : memref<30xf32> into memref<6x5xf32>
       call @k(%x, %b)
 
-Needs: an argument that nothing else reads or writes; a buffer that is not used after the copy,
-of as many elements, none of them padding; both outside of loops.
+Needs: a place that nothing reads or writes from the first use of the buffer up to the copy; a
+buffer that is not used after the copy, of as many elements, none of them padding; both in one
+block, or the place outside of it.
 """
 
 # No postponed annotations here: the dialect reads the field types from them.
@@ -24,7 +26,7 @@ from torch_mlir import ir
 from torch_mlir.dialects import ext, memref, transform
 
 from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
-from bellrock.dialects.plan_memory import aliases, number_ops
+from bellrock.dialects.plan_memory import aliases, ancestor_in, number_ops
 
 _RESHAPES = {"memref.expand_shape", "memref.collapse_shape"}
 
@@ -39,44 +41,83 @@ class PlaceResultsOp(Bellrock.Operation, name="place_results"):
 def _place_all(function: ir.Operation) -> None:
     for copy in ops_named(function, "memref.copy"):
         source, out = copy.operands
-        buffer = _allocation(source)
-        if buffer is None or buffer.block != copy.block or not _is_result(out, function):
+        buffer, place = _maker(source), _maker(out)
+        if buffer is None or buffer.name != "memref.alloc" or buffer.block != copy.block:
             continue
-        if not _whole(out) or not _whole(buffer.results[0]) or not _ends_with(buffer, copy):
+        if place is None and not _is_argument(_root(out), function):
             continue
-        with ir.InsertionPoint(buffer), buffer.location:
-            place = _reshaped(out, ir.MemRefType(buffer.results[0].type))
-        copy.erase()
-        buffer.results[0].replace_all_uses_with(place)
-        buffer.erase()
+        if not _whole(out) or not _whole(buffer.results[0]):
+            continue
+        if _is_free(out, buffer, copy, number_ops(function)):
+            _put(buffer, copy, out)
 
 
-def _allocation(value: ir.Value) -> ir.Operation | None:
-    """Return the allocation that a value is, seen in whatever shape."""
-    while not isinstance(value.owner, ir.Block):
-        op = value.owner.operation
-        if op.name not in _RESHAPES:
-            return op if op.name == "memref.alloc" else None
-        value = op.operands[0]
-    return None
+def _put(buffer: ir.Operation, copy: ir.Operation, out: ir.Value) -> None:
+    """Let a buffer be the place that it is copied to."""
+    with ir.InsertionPoint(buffer), buffer.location:
+        place = _reshaped(out, ir.MemRefType(buffer.results[0].type))
+    copy.erase()
+    buffer.results[0].replace_all_uses_with(place)
+    buffer.erase()
+    for use in list(place.uses):
+        user = use.owner.operation
+        if use.operand_number == 0 and user.name == "memref.copy":
+            source, target = user.operands
+            if source == target:
+                user.erase()
 
 
-def _is_result(value: ir.Value, function: ir.Operation) -> bool:
-    block = function.regions[0].blocks[0]
-    return isinstance(value.owner, ir.Block) and value.owner == block and len(list(value.uses)) == 1
+def _root(value: ir.Value) -> ir.Value:
+    """Return the buffer that a value is, seen in whatever shape."""
+    while not isinstance(value.owner, ir.Block) and value.owner.operation.name in _RESHAPES:
+        value = value.owner.operation.operands[0]
+    return value
 
 
-def _whole(value: ir.Value) -> bool:
-    """Return whether a buffer's elements lie one behind the other."""
-    kind = ir.MemRefType(value.type)
-    identity = kind.affine_map == ir.AffineMap.get_identity(kind.rank)
-    return kind.rank > 0 and kind.has_static_shape and identity
+def _maker(value: ir.Value) -> ir.Operation | None:
+    """Return what allocates a buffer; None where it is an argument."""
+    owner = _root(value).owner
+    return None if isinstance(owner, ir.Block) else owner.operation
 
 
-def _ends_with(buffer: ir.Operation, copy: ir.Operation) -> bool:
-    """Return whether nothing uses a buffer, or a view of it, after the copy."""
-    order = number_ops(copy.parent)
-    views, seen = [buffer.results[0]], set()
+def _is_argument(value: ir.Value, function: ir.Operation) -> bool:
+    return isinstance(value.owner, ir.Block) and value.owner == function.regions[0].blocks[0]
+
+
+def _is_free(
+    out: ir.Value, buffer: ir.Operation, copy: ir.Operation,
+    order: dict[ir.Operation, tuple[int, int]],
+) -> bool:  # fmt: skip
+    """Whether a buffer's place is there before it, and is its own until the copy."""
+    root, owner = _root(out), out.owner
+    if not isinstance(owner, ir.Block) and order[owner.operation][0] > order[buffer][0]:
+        return False
+    if not isinstance(root.owner, ir.Block) and root.owner.operation.name != "memref.alloc":
+        return False
+    own = _users(buffer.results[0])
+    if any(order[user][1] > order[copy][0] for user in own):
+        return False
+    # A loop that uses the buffer does so from its start: what comes first in it comes again.
+    first = min(order[ancestor_in(user, buffer.block)][0] for user in own)
+    return not any(
+        order[user][1] >= first and order[user][0] < order[copy][0]
+        for user in _users(root)
+        if not _starts_it(user, out, buffer)
+    )
+
+
+def _starts_it(user: ir.Operation, out: ir.Value, buffer: ir.Operation) -> bool:
+    """Whether an op copies what is in the place into the buffer, which then need not be done."""
+    if user.name != "memref.copy":
+        return False
+    source, target = user.operands
+    return source == out and target == buffer.results[0] and source.type == target.type
+
+
+def _users(buffer: ir.Value) -> set[ir.Operation]:
+    """Return all ops that use a buffer or a view of it; making a view is no use."""
+    found: set[ir.Operation] = set()
+    views, seen = [buffer], set()
     while views:
         value = views.pop()
         if value in seen:
@@ -84,10 +125,17 @@ def _ends_with(buffer: ir.Operation, copy: ir.Operation) -> bool:
         seen.add(value)
         for use in value.uses:
             user = use.owner.operation
-            if order[user][1] > order[copy][0]:
-                return False
+            if user.name not in _RESHAPES:
+                found.add(user)
             views.extend(aliases(user, use.operand_number))
-    return True
+    return found
+
+
+def _whole(value: ir.Value) -> bool:
+    """Return whether a buffer's elements lie one behind the other."""
+    kind = ir.MemRefType(value.type)
+    identity = kind.affine_map == ir.AffineMap.get_identity(kind.rank)
+    return kind.rank > 0 and kind.has_static_shape and identity
 
 
 def _reshaped(value: ir.Value, kind: ir.MemRefType) -> ir.Value:

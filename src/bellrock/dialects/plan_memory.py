@@ -144,7 +144,7 @@ def buffer_of(op: ir.Operation, spans: dict[ir.Operation, tuple[int, int]]) -> B
         seen.add(value)
         for use in value.uses:
             user = use.owner.operation
-            last = max(last, spans[_ancestor_in(user, op.block)][1])
+            last = max(last, spans[ancestor_in(user, op.block)][1])
             views.extend(aliases(user, use.operand_number))
     return Buffer(op=op, size_bytes=size, first=first, last=last)
 
@@ -159,7 +159,8 @@ def element_bytes(kind: ir.Type) -> int:
     return -(-width // 8)
 
 
-def _ancestor_in(op: ir.Operation, block: ir.Block) -> ir.Operation:
+def ancestor_in(op: ir.Operation, block: ir.Block) -> ir.Operation:
+    """Return the op of a block that is or contains an op."""
     current = op
     while current.block != block:
         current = current.parent.operation

@@ -19,6 +19,7 @@ from torch_mlir import ir
 from bellrock.dialects.kinds import kind_of
 from bellrock.dialects.loop_order import loop_sizes
 from bellrock.dialects.row_space import RESHAPES, is_row_op, reduces, row_space
+from bellrock.dialects.unit_order import is_convex
 from bellrock.payload.motif import MotifKind, find_motif
 
 MOST_OPS = 24
@@ -108,7 +109,7 @@ class RowMerger:
         iterations = max(_iterations(op) for op in merged)
         if space.rows < self._fewest_rows and iterations > SMALL_ITERATIONS:
             return False
-        if not self._is_convex(merged, inside):
+        if not is_convex(merged, self._groups, self._position, self._ancestor):
             return False
         for op in merged:
             self._groups[op] = merged
@@ -124,25 +125,6 @@ class RowMerger:
                 if user not in inside and self._ancestor(user) in inside:
                     return False
         return True
-
-    def _is_convex(self, merged: tuple[ir.Operation, ...], inside: set[ir.Operation]) -> bool:
-        """Whether no path leaves the group and comes back."""
-        last = max(self._position[op] for op in merged)
-        pending = [u for op in merged for u in self._users(op) if u not in inside]
-        seen: set[ir.Operation] = set()
-        while pending:
-            unit = self._groups.get(op := pending.pop(), (op,))
-            if op in seen or min(self._position[o] for o in unit) > last:
-                continue
-            seen.update(unit)
-            users = [u for o in unit for u in self._users(o)]
-            if any(u in inside for u in users):
-                return False
-            pending.extend(users)
-        return True
-
-    def _users(self, op: ir.Operation) -> list[ir.Operation]:
-        return [self._ancestor(u.owner.operation) for r in op.results for u in r.uses]
 
     def _join_sibling(self, seed: ir.Operation) -> None:
         """Join another reduction of the same tensor, e.g. a mean and a maximum of one row."""

@@ -17,10 +17,10 @@ Rewrite:
 Needs: static shapes; readers of the collapsed tensor that index it by loops and read no positions;
 none of them reduces what is collapsed; one's result is expanded in the same way.
 
-Another reason to sink one: it drops unit dimensions of what a convolution or a product makes, and its
-only reader is elementwise. A batch of one image would otherwise keep its activations in kernels of
-their own, since what is read in another shape joins no kernel. What pads the result for the next
-convolution then reads it in the finer shape, too.
+Another reason to sink one: it drops unit dimensions of what a convolution or a product makes,
+and its only reader is elementwise. A batch of one image would otherwise keep its activations in
+kernels of their own, since what is read in another shape joins no kernel. What pads the result
+for the next convolution then reads it in the finer shape, too.
 """
 
 # No postponed annotations here: the dialect reads the field types from them.
@@ -48,7 +48,9 @@ def _sink(collapse: ir.Operation) -> None:
     source = collapse.operands[0]
     shape = ir.RankedTensorType(source.type)
     readers = [u.owner.operation for u in collapse.results[0].uses]
-    if not shape.has_static_shape or not all(_takes(r, collapse) for r in readers):
+    if not shape.has_static_shape or not _groups(collapse):
+        return  # a single number has no loops that could become finer
+    if not all(_takes(r, collapse) for r in readers):
         return
     wanted_again = len(readers) > 1 and any(_is_expanded(r, collapse) for r in readers)
     if not wanted_again and not _parts_epilogue(collapse, readers):

@@ -8,7 +8,7 @@ group's last op. Ops stay as near to their places as that allows.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from torch_mlir import ir
 
@@ -51,6 +51,40 @@ def order_units(block: ir.Block, groups: Sequence[tuple[ir.Operation, ...]]) -> 
     if len(order) != len(ops):
         raise CompileError("groups of ops need each other's results", where=str(ops[0].location))
     return _moved(ops, order)
+
+
+def is_convex(
+    merged: Sequence[ir.Operation],
+    groups: Mapping[ir.Operation, tuple[ir.Operation, ...]],
+    position: Mapping[ir.Operation, int],
+    ancestor: Callable[[ir.Operation], ir.Operation],
+) -> bool:
+    """Whether no path leaves some ops and comes back: then they can become one.
+
+    Args:
+        merged: ops of one block.
+        groups: of ops that will be one, by each of them.
+        position: of each op of the block.
+        ancestor: the op of the block that is or contains an op.
+    """
+
+    def users_of(op: ir.Operation) -> list[ir.Operation]:
+        return [ancestor(u.owner.operation) for r in op.results for u in r.uses]
+
+    inside = set(merged)
+    last = max(position[op] for op in merged)
+    pending = [u for op in merged for u in users_of(op) if u not in inside]
+    seen: set[ir.Operation] = set()
+    while pending:
+        unit = groups.get(op := pending.pop(), (op,))
+        if op in seen or min(position[o] for o in unit) > last:
+            continue
+        seen.update(unit)
+        users = [u for o in unit for u in users_of(o)]
+        if any(u in inside for u in users):
+            return False
+        pending.extend(users)
+    return True
 
 
 def _moved(ops: list[ir.Operation], order: list[ir.Operation]) -> list[ir.Operation]:
