@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bellrock.compiler.compiling import environment_for, mark_fixed_arguments, pipeline_for
+from bellrock.compiler.compiling import mark_fixed_arguments
 from bellrock.compiler.host import function_named, host_entries
+from bellrock.compiler.staging import environment_for, pipeline_for
 from bellrock.payload import Payload, Role
 from bellrock.pipeline.environment import Snapshots
 
