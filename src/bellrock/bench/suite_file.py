@@ -13,15 +13,16 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
-from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from bellrock.documents import Kind
 from bellrock.errors import UsageError
 
 Scalar = bool | int | float | str
 OverrideValue = Scalar | list[Scalar]
 """What a suite may give a module global: a number, text, or a list (for tuples too)."""
+
+_SUITE = Kind(name="suite", error=UsageError, hint="start it with `schema: 1`")
 
 _Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z_0-9]*$")]
 _Text = Annotated[str, StringConstraints(min_length=1)]
@@ -81,35 +82,13 @@ def read_suite(path: Path) -> tuple[SuiteFile, tuple[str, ...]]:
     Raises:
         UsageError: the file cannot be read, is not YAML, or holds what no suite may hold.
     """
-    root = _parse(path)
+    root = _SUITE.parse_map(_SUITE.read_text(path), source=path)
     try:
         suite = SuiteFile.model_validate(root)
     except ValidationError as error:
         raise _invalid(error, root, path) from error
     rows = root["problems"]
     return suite, tuple(f"{path}:{rows.lc.item(i)[0] + 1}" for i in range(len(rows)))
-
-
-def _parse(path: Path) -> CommentedMap:
-    try:
-        root = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError("cannot read the suite", got=error.strerror, where=path) from error
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f"{path}:{mark.line + 1}" if mark is not None else path
-        problem = " ".join(part.strip() for part in (error.context, error.problem) if part)
-        raise UsageError("the suite is not valid YAML", got=problem, where=where) from error
-    except (YAMLError, ValueError) as error:  # a UnicodeDecodeError is a ValueError
-        raise UsageError("the suite is not valid YAML", got=error, where=path) from error
-    if not isinstance(root, CommentedMap):
-        raise UsageError(
-            "a suite is a YAML map",
-            got="an empty file" if root is None else "a list or a single value",
-            where=f"{path}:1",
-            hint="start it with `schema: 1`",
-        )
-    return root
 
 
 def _invalid(error: ValidationError, root: CommentedMap, path: Path) -> UsageError:

@@ -23,14 +23,15 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
+from bellrock.documents import Kind
 from bellrock.errors import LockError, UnknownNameError
 from bellrock.params.constraint import Value
 from bellrock.payload.motifs.base import Motif
 
 SCHEMA = 1
+_FILE = Kind(name="lock file", error=LockError, hint="write one with --write-lock")
 _HEADER = """\
 Choices of one run of Bellrock, one row for each distinct motif.
 Pass this file back with --lock to use them again. Edit `parameters` to override a choice;
@@ -167,13 +168,7 @@ def read_lock(path: Path) -> Lock:
         LockError: it cannot be read, or is not a lock file; carries file:line.
         UnknownNameError: a key that lock files do not have.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise LockError("cannot read the lock file", got=error.strerror, where=path) from error
-    except UnicodeDecodeError as error:
-        raise LockError("the lock file is not UTF-8 text", got=error, where=path) from error
-    return parse_lock(text, source=str(path))
+    return parse_lock(_FILE.read_text(path), source=str(path))
 
 
 def parse_lock(text: str, *, source: str) -> Lock:
@@ -183,7 +178,7 @@ def parse_lock(text: str, *, source: str) -> Lock:
         text: YAML.
         source: name of the file, for messages.
     """
-    root = _load(text, source)
+    root = _FILE.parse_map(text, source=source)
     _check_keys(root, _KEYS, f"{source}:1", source, "a lock file")
     schema = root["schema"]
     if schema != SCHEMA or isinstance(schema, bool):
@@ -210,26 +205,6 @@ def _yaml() -> YAML:
     yaml.width = 4096
     yaml.allow_unicode = True
     return yaml
-
-
-def _load(text: str, source: str) -> CommentedMap:
-    try:
-        root = _yaml().load(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f"{source}:{mark.line + 1}" if mark else source
-        problem = ", ".join(p.strip() for p in (error.context, error.problem) if p)
-        raise LockError("not valid YAML", got=problem, where=where) from error
-    except (YAMLError, ValueError) as error:
-        raise LockError("not valid YAML", got=error, where=source) from error
-    if not isinstance(root, CommentedMap):
-        raise LockError(
-            "a lock file is a YAML map",
-            got="an empty file" if root is None else "a list or a single value",
-            where=f"{source}:1",
-            hint="write one with --write-lock",
-        )
-    return root
 
 
 def _row(choices: CommentedSeq, index: int, source: str) -> LockRow:

@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from bellrock.documents import Kind
 from bellrock.errors import PipelineError
+
+_PIPELINE = Kind(name="pipeline", error=PipelineError, hint="start it with `schema: 1`")
 
 Value = str | int | float | bool | None | list["Value"] | dict[str, "Value"]
 """What a YAML file can hold here."""
@@ -81,46 +82,17 @@ def read_source(path: Path) -> Source:
         PipelineError: the file cannot be read, is not YAML, holds a key twice, is not a
             map, or has a value that a pipeline cannot use (a date, a tagged value).
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise PipelineError("cannot read the pipeline", got=error.strerror, where=path) from error
-    except UnicodeDecodeError as error:
-        raise PipelineError("the pipeline is not UTF-8 text", got=error, where=path) from error
-    return _parse(path, text)
+    return _parse(path, _PIPELINE.read_text(path))
 
 
 @functools.lru_cache(maxsize=128)
 def _parse(path: Path, text: str) -> Source:
     """Parse a text once: a process that compiles many programs reads the same files again."""
-    try:
-        root = YAML(typ="rt").load(text)
-    except MarkedYAMLError as error:
-        raise _syntax_error(path, error) from error
-    except (YAMLError, ValueError) as error:
-        raise PipelineError("not valid YAML", got=error, where=path) from error
-    if not isinstance(root, CommentedMap):
-        raise PipelineError(
-            "a pipeline is a YAML map",
-            got="an empty file"
-            if root is None
-            else "a list"
-            if isinstance(root, list)
-            else repr(root),
-            where=f"{path}:1:1",
-            hint="start it with `schema: 1`",
-        )
+    root = _PIPELINE.parse_map(text, source=path)
     bare = Source(path=path, data={}, root=root)
     data = _plain(bare, root, keys=(), above=())
     assert isinstance(data, dict)
     return Source(path=path, data=data, root=root)
-
-
-def _syntax_error(path: Path, error: MarkedYAMLError) -> PipelineError:
-    mark = error.problem_mark or error.context_mark
-    where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark is not None else str(path)
-    lines = [part.strip() for part in (error.context, error.problem) if part]
-    return PipelineError("not valid YAML", got=", ".join(lines), where=where)
 
 
 def _plain(source: Source, node: object, *, keys: Keys, above: tuple[int, ...]) -> Value:

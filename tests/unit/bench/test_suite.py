@@ -136,7 +136,7 @@ def test_a_suite_without_problems_is_refused(write: Write) -> None:
 def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "suite.yaml"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UsageError, match="not valid YAML"):
+    with pytest.raises(UsageError, match="the suite is not UTF-8 text"):
         load_suite(path)
 
 

@@ -80,12 +80,12 @@ def test_empty_list_of_choices() -> None:
 
 _ROW = "- {motif: a, knobs: k, parameters: {}%s}\n"
 REJECTS = [
-    ("", "f:1: a lock file is a YAML map; got an empty file; write one with --write-lock."),
-    ("- 1\n", "f:1: a lock file is a YAML map; got a list or a single value; "
+    ("", "f:1:1: a lock file is a YAML map; got an empty file; write one with --write-lock."),
+    ("- 1\n", "f:1:1: a lock file is a YAML map; got a list; "
                "write one with --write-lock."),
-    ("a: [\n", "f:2: not valid YAML; got while parsing a flow node, expected the node content, "
+    ("a: [\n", "f:2:1: not valid YAML; got while parsing a flow node, expected the node content, "
                "but found '<stream end>'."),
-    ("schema: 1\nschema: 1\n", "f:2: not valid YAML; got while constructing a mapping, "
+    ("schema: 1\nschema: 1\n", "f:2:1: not valid YAML; got while constructing a mapping, "
                                'found duplicate key "schema" with value "1" '
                                '(original value: "1").'),
     ("choices: []\n", "f:1: a lock file lacks the key 'schema'; allowed: schema, target, choices."),
