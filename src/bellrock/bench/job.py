@@ -6,14 +6,15 @@ step, so that whatever ends the process early leaves behind what was known by th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bellrock.bench.account import Account
 from bellrock.bench.ending import BASELINE_STEP
-from bellrock.bench.failing import EVERYWHERE, failure_of, status_of
+from bellrock.bench.failing import failure_of
 from bellrock.bench.findings import (
     error_info,
     preparation_info,
@@ -88,13 +89,8 @@ class _Subject:
     dtype: DType
 
 
-class _Job:
-    """The steps, and the record as it grows."""
-
-    def __init__(self, request: Request, notebook: Notebook) -> None:
-        self.request, self.notebook = request, notebook
-        self.record = request.blank(Status.RUN_FAILED)
-        self._step = "load"
+class _Job(Account):
+    """The steps."""
 
     def work(self) -> None:
         """Do all that the request asks for."""
@@ -102,14 +98,12 @@ class _Job:
 
         self._begin()
         if self.request.neighbours and not self.request.check_only:
-            self._warn(
-                f"compiled while up to {self.request.neighbours} other problems were at work"
-            )
+            self.warn(f"compiled while up to {self.request.neighbours} other problems were at work")
         with torch.no_grad():
-            with self._within("load"):
+            with self.within("load"):
                 subject = self._load()
             compiled = self._compile(subject)
-            with self._within("run"):
+            with self.within("run"):
                 compiled(*subject.inputs)
             correct = self._verify(subject, compiled)
             if correct and not self.request.check_only:
@@ -117,7 +111,7 @@ class _Job:
                     self._describe(compiled)
                 else:
                     self._measure(subject, compiled)
-            self._warn(*compiled.warnings())
+            self.warn(*compiled.warnings())
 
     def compile_only(self) -> None:
         """Stop when there is code; nothing is loaded or run."""
@@ -125,11 +119,11 @@ class _Job:
 
         self._begin()
         with torch.no_grad():
-            with self._within("load"):
+            with self.within("load"):
                 subject = self._load()
-            with self._within("compile"):
+            with self.within("compile"):
                 self._lower(subject)
-        self._learn(status=Status.OK)
+        self.learn(status=Status.OK)
 
     def _begin(self) -> None:
         import torch
@@ -141,32 +135,13 @@ class _Job:
         # long: all of the cores are for the one that is timed.
         jobs = 1 if request.check_only else request.neighbours + 1
         torch.set_num_threads(max(request.threads // jobs, 1))
-        self._learn(machine=machine_info(), toolchain=dict(versions()))
-
-    def fail(self, error: Exception) -> None:
-        """Make an exception part of the record."""
-        if isinstance(error, EVERYWHERE) and self._step in ("load", "compile"):
-            self.notebook.stop(error)
-        self._learn(status=status_of(error, self._step), failure=failure_of(error, self._step))
-
-    def _learn(self, **known: object) -> None:
-        self.record = self.record.model_copy(update=known)
-        self.notebook.keep(self.record)
-
-    def _warn(self, *warnings: str) -> None:
-        self._learn(warnings=(*self.record.warnings, *warnings))
-
-    @contextmanager
-    def _within(self, step: str) -> Iterator[None]:
-        self._step = step
-        self.notebook.enter(step)
-        yield
+        self.learn(machine=machine_info(), toolchain=dict(versions()))
 
     def _alone(self) -> AbstractContextManager[None]:
         """Have the machine to oneself, where other problems are at work."""
         if not self.request.neighbours:
             return nullcontext()
-        with self._within("await turn"):
+        with self.within("await turn"):
             return turn(self.notebook.folder.parent)
 
     def _load(self) -> _Subject:
@@ -175,7 +150,7 @@ class _Job:
 
         request, dtype = self.request, DType(self.request.dtype)
         target = TARGETS.get(request.target)
-        self._learn(target=target_info(request.target, target.facts()))
+        self.learn(target=target_info(request.target, target.facts()))
         problem = load_problem(request.path, request.problem.overrides)
         built = problem.build(dtype=dtype, seed=request.seed)
         return _Subject(
@@ -187,7 +162,7 @@ class _Job:
 
         request = self.request
         lock = self._lock()
-        with self._within("compile"):
+        with self.within("compile"):
             model = api.compile(
                 subject.model, subject.inputs, target=request.target, dtype=subject.dtype,
                 lock=lock,
@@ -224,7 +199,7 @@ class _Job:
     ) -> None:
         """Record what came of compiling."""
         kernels = compiled.kernels
-        self._learn(
+        self.learn(
             import_seconds=dict(import_seconds),
             stages=tuple(StageTime(name=s.name, seconds=s.seconds) for s in compiled.stages),
             compile_seconds=compiled.compile_seconds, cached=compiled.cached, kernels=kernels,
@@ -239,14 +214,14 @@ class _Job:
         )  # fmt: skip
         # A lock may serve many problems: which of its rows serve none, the run's end tells.
         unused = lock.unused(compiled.choices) if lock else ()
-        self._warn(*(w for w in compiled.warnings if w not in unused), *kernel_warnings(kernels))
+        self.warn(*(w for w in compiled.warnings if w not in unused), *kernel_warnings(kernels))
 
     def _verify(self, subject: _Subject, compiled: CompiledModel) -> bool:
         from bellrock.verify.run import verify
         from bellrock.verify.verdict import Subject
 
         request = self.request
-        with self._within("verify"):
+        with self.within("verify"):
             verdict = verify(
                 compiled,
                 Subject(
@@ -262,13 +237,13 @@ class _Job:
         correct = verdict.correct
         if request.tolerance is not None:
             correct = verdict.value <= request.tolerance
-            self._warn(f"judged by the suite's tolerance {request.tolerance:g}, not the budget")
-        self._learn(
+            self.warn(f"judged by the suite's tolerance {request.tolerance:g}, not the budget")
+        self.learn(
             status=Status.OK if correct else Status.WRONG, correct=correct,
             error=error_info(verdict), verdict=verdict_info(verdict),
         )  # fmt: skip
         if not correct:
-            self._learn(
+            self.learn(
                 failure=FailureInfo(stage="verify", exception="wrong", message=verdict.message)
             )
         return correct
@@ -276,8 +251,8 @@ class _Job:
     def _describe(self, compiled: CompiledModel) -> None:
         """Record what is known without a clock, where times would mean nothing."""
         work = work_of(compiled.compiled.payload)
-        self._learn(flops=work.flops, bytes=work.compulsory_bytes)
-        self._warn(f"not timed: {compiled.timing_note}")
+        self.learn(flops=work.flops, bytes=work.compulsory_bytes)
+        self.warn(f"not timed: {compiled.timing_note}")
 
     def _measure(self, subject: _Subject, compiled: CompiledModel) -> None:
         import torch
@@ -290,28 +265,28 @@ class _Job:
             call = self._baseline(name, subject.model, subject.inputs)
             if call is not None:
                 programs[name] = call
-        with self._alone(), self._within("measure"):
+        with self._alone(), self.within("measure"):
             memory = memory_info(compiled, subject.model, subject.inputs)
-            self._learn(memory=memory)
-            self._warn(*memory_warnings(memory))
+            self.learn(memory=memory)
+            self.warn(*memory_warnings(memory))
             cache_dir = self.request.cache_dir or default_folder()
             facts = subject.target.measured_facts(cache_dir=cache_dir)
-            self._learn(target=target_info(self.request.target, facts))
+            self.learn(target=target_info(self.request.target, facts))
             work = work_of(compiled.compiled.payload)
             found = time_programs(programs, self.request, work=work, facts=facts, device=compiled)
         baselines = {
             name: info.model_copy(update={"time": found.times.get(name)})
             for name, info in self.record.baselines.items()
         }
-        self._learn(preparation=preparation_info(compiled, subject.inputs))
-        self._learn(
+        self.learn(preparation=preparation_info(compiled, subject.inputs))
+        self.learn(
             time=found.times["ours"], baselines=baselines, speedup=found.speedup,
             noise_floor=found.noise_floor, flops=work.flops, bytes=work.compulsory_bytes,
             roofline=found.roofline,
         )  # fmt: skip
-        self._warn(*found.warnings)
+        self.warn(*found.warnings)
         if found.implausible:
-            self._learn(
+            self.learn(
                 status=Status.IMPLAUSIBLE,
                 failure=FailureInfo(
                     stage="measure", exception="implausible", message=found.implausible
@@ -326,17 +301,17 @@ class _Job:
 
         lost = self.request.lost.get(name)
         if lost is not None:
-            self._learn(baselines={**self.record.baselines, name: BaselineInfo(failure=lost)})
+            self.learn(baselines={**self.record.baselines, name: BaselineInfo(failure=lost)})
             return None
         folder = self.notebook.folder / f"baseline-{name}"
         folder.mkdir()
-        with self._within(BASELINE_STEP + name):
+        with self.within(BASELINE_STEP + name):
             try:
                 prepared = BASELINES.get(name).prepare(model, inputs, folder=folder)
             except Exception as error:  # noqa: BLE001 (theirs to fail as they like)
-                info = BaselineInfo(failure=failure_of(error, self._step))
-                self._learn(baselines={**self.record.baselines, name: info})
+                info = BaselineInfo(failure=failure_of(error, self.step))
+                self.learn(baselines={**self.record.baselines, name: info})
                 return None
         info = BaselineInfo(compile_seconds=prepared.compile_seconds)
-        self._learn(baselines={**self.record.baselines, name: info})
+        self.learn(baselines={**self.record.baselines, name: info})
         return prepared.call

@@ -14,37 +14,21 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from bellrock.errors import PipelineError
+from bellrock.pipeline.building import Builder, Names, OpenFile
 from bellrock.pipeline.descriptor import (
-    Condition,
     Descriptor,
     IncludeEntry,
-    KernelsEntry,
-    PassEntry,
-    ScheduleEntry,
-    SelectEntry,
-    StageEntry,
-    TransformEntry,
-    WhenEntry,
 )
-from bellrock.pipeline.invalid import check_known, invalid
+from bellrock.pipeline.invalid import invalid
 from bellrock.pipeline.naming import name_stages
-from bellrock.pipeline.passes import check_pass
 from bellrock.pipeline.search import find_pipeline
-from bellrock.pipeline.sequences import read_sequence
 from bellrock.pipeline.source import Keys, Source, Value, read_source
 from bellrock.pipeline.stage import (
-    NO_CHOICE,
     GroupStage,
-    KernelsStage,
-    PassStage,
     Pipeline,
-    ScheduleStage,
-    SelectStage,
     Stage,
-    TransformStage,
-    WhenStage,
 )
-from bellrock.pipeline.variables import Scope, open_scope, typed
+from bellrock.pipeline.variables import open_scope
 
 if TYPE_CHECKING:
     from torch_mlir import ir
@@ -84,12 +68,14 @@ def load_pipeline(
     loader = _Loader(
         search=search,
         facts=_plain_values(target_facts or {}),
-        schedules=schedules,
-        selectors=selectors,
-        motifs=motifs,
-        choices=choices,
-        features=features,
-        register=register,
+        names=Names(
+            schedules=schedules,
+            selectors=selectors,
+            motifs=motifs,
+            choices=choices,
+            features=features,
+            register=register,
+        ),
     )
     path = find_pipeline(name_or_path, search, folder=Path(), where=None)
     given = _plain_values(variables or {})
@@ -111,30 +97,10 @@ class _Loaded:
 
 
 @dataclass(kw_only=True)
-class _File:
-    """One descriptor while its stages are built."""
-
-    source: Source
-    scope: Scope
-    declared: Descriptor
-    labels: dict[str, str] = field(default_factory=dict)
-    """Names given in this file, and where."""
-
-    def where(self, keys: Keys, *, key: bool = False) -> str:
-        """Return `file:line:column` of a value, or of the key that it is under."""
-        return self.source.where(keys, key=key)
-
-
-@dataclass(kw_only=True)
 class _Loader:
     search: Sequence[Path]
     facts: Mapping[str, Value]
-    schedules: Collection[str]
-    selectors: Collection[str]
-    motifs: Collection[str] | None
-    choices: Collection[str] | None
-    features: Collection[str] | None
-    register: Callable[[ir.Context], None] | None
+    names: Names
     open_files: list[Path] = field(default_factory=list)
     """The chain of includes that is being loaded, outermost first."""
 
@@ -159,63 +125,15 @@ class _Loader:
         )
         stages = scope.resolve(source.data["stages"], ("stages",))
         descriptor = _validate(source, {**source.data, "stages": stages})
-        file = _File(source=source, scope=scope, declared=declared)
+        file = OpenFile(source=source, scope=scope, declared=declared)
         self.open_files.append(path.resolve())
-        built = self._stages(descriptor.stages, ("stages",), file)
+        builder = Builder(names=self.names, include=self._include)
+        built = builder.stages(descriptor.stages, ("stages",), file)
         self.open_files.pop()
         scope.check_used()
         return _Loaded(summary=descriptor.summary, stages=built, variables=scope.values)
 
-    def _stages(self, entries: Sequence[StageEntry], keys: Keys, file: _File) -> tuple[Stage, ...]:
-        stages: list[Stage] = []
-        for index, entry in enumerate(entries):
-            stages.extend(self._stage(entry, (*keys, index), file))
-        return tuple(stages)
-
-    def _stage(self, entry: StageEntry, keys: Keys, file: _File) -> tuple[Stage, ...]:
-        where, name = file.where(keys), self._label(entry, keys, file)
-        match entry:
-            case IncludeEntry():
-                return (self._include(entry, name, keys, file),)
-            case WhenEntry():
-                return self._when(entry, name, keys, file)
-            case KernelsEntry():
-                inner = self._stages(entry.kernels, (*keys, "kernels"), file)
-                return (KernelsStage(name=name, where=where, stages=inner),)
-            case PassEntry():
-                stage = _pass_stage(entry, name, where)
-                check_pass(stage, lambda *inner, key=False: file.where((*keys, *inner), key=key))
-                return (stage,)
-            case ScheduleEntry():
-                call = entry.schedule
-                at = file.where((*keys, "schedule", "name"))
-                check_known("schedule", [call.name], self.schedules, at)
-                return (
-                    ScheduleStage(name=name, where=where, schedule=call.name, options=call.options),
-                )
-            case TransformEntry():
-                return (self._transform(entry, name, keys, file),)
-            case SelectEntry():
-                return (self._select(entry, name, keys, file),)
-
-    def _label(self, entry: StageEntry, keys: Keys, file: _File) -> str:
-        if entry.name is None:
-            return ""
-        where = file.where((*keys, "name"))
-        if entry.name == "all":
-            raise PipelineError(
-                "a stage cannot have the name 'all'", where=where, hint="it stands for every stage"
-            )
-        if entry.name in file.labels:
-            raise PipelineError(
-                f"two stages have the name {entry.name!r}",
-                got=f"the other one is at {file.labels[entry.name]}",
-                where=where,
-            )
-        file.labels[entry.name] = where
-        return entry.name
-
-    def _include(self, entry: IncludeEntry, name: str, keys: Keys, file: _File) -> GroupStage:
+    def _include(self, entry: IncludeEntry, name: str, keys: Keys, file: OpenFile) -> GroupStage:
         where = file.where((*keys, "include"))
         folder = file.source.path.parent
         path = find_pipeline(entry.include, self.search, folder=folder, where=where)
@@ -229,67 +147,6 @@ class _Loader:
         loaded = self.load(path, given=given, given_at=places, asked_at=where)
         return GroupStage(name=name, where=where, source=entry.include, stages=loaded.stages)
 
-    def _when(self, entry: WhenEntry, name: str, keys: Keys, file: _File) -> tuple[Stage, ...]:
-        then = self._stages(entry.then, (*keys, "then"), file)
-        otherwise = self._stages(entry.otherwise, (*keys, "else"), file)
-        if entry.when.variable is not None:
-            return then if _holds(entry.when, (*keys, "when"), file) else otherwise
-        return (
-            WhenStage(
-                name=name,
-                where=file.where(keys),
-                of="feature" if entry.when.feature is not None else "choice",
-                values=self._values(entry.when, (*keys, "when"), file),
-                then=then,
-                otherwise=otherwise,
-            ),
-        )
-
-    def _values(self, condition: Condition, keys: Keys, file: _File) -> tuple[str, ...]:
-        """Return the features or classes of knobs of a condition, checked."""
-        if condition.feature is not None:
-            values = (condition.feature,)
-            if self.features is not None:
-                check_known("feature", values, self.features, file.where((*keys, "feature")))
-            return values
-        choice = condition.choice
-        values = (choice,) if isinstance(choice, str) else tuple(choice or ())
-        if self.choices is not None:
-            known = [*self.choices, NO_CHOICE]
-            check_known("choice", values, known, file.where((*keys, "choice")))
-        return values
-
-    def _transform(
-        self, entry: TransformEntry, name: str, keys: Keys, file: _File
-    ) -> TransformStage:
-        path = file.source.path.parent / entry.transform
-        text = read_sequence(
-            path,
-            entry.sequence,
-            file_where=file.where((*keys, "transform")),
-            sequence_where=file.where((*keys, "sequence")),
-            register=self.register,
-        )
-        return TransformStage(
-            name=name,
-            where=file.where(keys),
-            path=str(path.resolve()),
-            text=text,
-            sequence=entry.sequence,
-        )
-
-    def _select(self, entry: SelectEntry, name: str, keys: Keys, file: _File) -> SelectStage:
-        call = entry.select
-        for index, selector in enumerate(call.by):
-            at = file.where((*keys, "select", "by", index))
-            check_known("selector", [selector], self.selectors, at)
-        motifs = None if call.motifs == "all" else tuple(call.motifs)
-        for index, motif in enumerate(motifs or ()):
-            if self.motifs is not None:
-                at = file.where((*keys, "select", "motifs", index))
-                check_known("motif", [motif], self.motifs, at)
-        return SelectStage(name=name, where=file.where(keys), motifs=motifs, by=tuple(call.by))
-
 
 def _has_stages(source: Source) -> bool:
     return isinstance(source.data.get("stages"), list)
@@ -301,33 +158,6 @@ def _validate(source: Source, data: Mapping[str, Value] | None) -> Descriptor:
         return Descriptor.model_validate(source.data if data is None else data)
     except ValidationError as error:
         raise invalid(error, source) from error
-
-
-def _pass_stage(entry: PassEntry, name: str, where: str) -> PassStage:
-    on = (entry.on,) if isinstance(entry.on, str) else tuple(entry.on)
-    if on[0] != "builtin.module":
-        on = ("builtin.module", *on)
-    return PassStage(
-        name=name, where=where, pass_name=entry.pass_name, on=on, options=entry.options
-    )
-
-
-def _holds(condition: Condition, keys: Keys, file: _File) -> bool:
-    """Decide a condition on a variable of this descriptor."""
-    name = condition.variable
-    assert name is not None
-    value = file.scope.lookup(name, (*keys, "variable"))
-    if condition.equals is None:
-        if not isinstance(value, bool):
-            raise PipelineError(
-                f"the variable {name!r} is not a bool",
-                got=repr(value),
-                where=file.where((*keys, "variable")),
-                hint="compare it, with `equals:`",
-            )
-        return value
-    spec = file.declared.variables[name]
-    return typed(name, spec, condition.equals, file.where((*keys, "equals"))) == value
 
 
 def _plain_values(values: Mapping[str, object]) -> dict[str, Value]:
