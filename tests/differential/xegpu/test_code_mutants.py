@@ -11,7 +11,6 @@ import torch
 import bellrock
 from bellrock.payload import DType
 from bellrock.target.xegpu.loaders.choosing import VARIABLE
-from bellrock.target.xegpu.loaders.opencl.environment import runtime_library
 from bellrock.verify import verify
 from bellrock.verify.verdict import MutantResult, Subject
 
@@ -67,9 +66,8 @@ def test_what_code_cannot_have_is_said(tmp_path: Path, monkeypatch: pytest.Monke
         assert "no kernel " in found[name].reason
 
 
+@pytest.mark.usefixtures("opencl_here")
 def test_only_the_interpreter_runs_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if runtime_library() is None:
-        pytest.skip("needs `pip install bellrock[xegpu]` on x86-64")
     monkeypatch.setenv(VARIABLE, "opencl")
     found = _results(torch.nn.ReLU(), (5, 7), DType.F32, tmp_path)
     assert not set(KINDS) & set(found)

@@ -18,7 +18,6 @@ from bellrock.params.lock import Lock, LockRow
 from bellrock.payload import DType
 from bellrock.target.xegpu.container import unpack
 from bellrock.target.xegpu.loaders.choosing import VARIABLE
-from bellrock.target.xegpu.loaders.opencl.environment import runtime_library
 from bellrock.verify import verify
 from bellrock.verify.verdict import Subject
 
@@ -54,8 +53,8 @@ PARAMETERS = [
 
 @pytest.fixture(params=["simt", "opencl"])
 def loader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    if request.param == "opencl" and runtime_library() is None:
-        pytest.skip("needs `pip install bellrock[xegpu]` on x86-64")
+    if request.param == "opencl":
+        request.getfixturevalue("opencl_here")
     monkeypatch.setenv(VARIABLE, request.param)
     return request.param
 

@@ -18,7 +18,6 @@ from bellrock.ingress.mlir_text import load_mlir
 from bellrock.runtime.executable import load
 from bellrock.target.xegpu.container import unpack
 from bellrock.target.xegpu.loaders.choosing import VARIABLE
-from bellrock.target.xegpu.loaders.opencl.environment import runtime_library
 
 TEXT = """
 func.func @main(%x: tensor<3x2xTYPE>, %i: tensor<5xi64>)
@@ -55,9 +54,12 @@ func.func @main(%x: tensor<3x2xTYPE>, %i: tensor<5xi64>)
 
 @pytest.mark.parametrize("dtype", ["f32", "bf16"])
 @pytest.mark.parametrize("loader", ["simt", "opencl"])
-def test_tables(dtype: str, loader: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if loader == "opencl" and runtime_library() is None:
-        pytest.skip("needs `pip install bellrock[xegpu]` on x86-64")
+def test_tables(
+    dtype: str, loader: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> None:  # fmt: skip
+    if loader == "opencl":
+        request.getfixturevalue("opencl_here")
     monkeypatch.setenv(VARIABLE, loader)
     kind = {"f32": torch.float32, "bf16": torch.bfloat16}[dtype]
     payload = load_mlir(TEXT.replace("TYPE", dtype), name="tables")

@@ -7,7 +7,6 @@ and SPIR-V by LLVM.
 from __future__ import annotations
 
 import functools
-import importlib.util
 import io
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -20,7 +19,6 @@ from bellrock.target.xegpu.container import ArgumentKind, DeviceModule, DeviceOb
 from bellrock.target.xegpu.loaders.base import Device
 from bellrock.target.xegpu.loaders.choosing import KEPT_BYTES, SharedDevice
 from bellrock.target.xegpu.loaders.opencl.device import OpenClDevice
-from bellrock.target.xegpu.loaders.opencl.environment import runtime_library
 from bellrock.target.xegpu.loaders.simt.device import SimtDevice
 from bellrock.target.xegpu.memory import DeviceMemory
 
@@ -188,23 +186,17 @@ def shared(device: Device) -> SharedDevice:
     return SharedDevice(device, DeviceMemory(device, kept_bytes=KEPT_BYTES))
 
 
-def needs_opencl() -> None:
-    if importlib.util.find_spec("pyopencl") is None or runtime_library() is None:
-        pytest.skip("needs `pip install bellrock[xegpu]` on x86-64")
-
-
 @pytest.fixture(scope="session")
 def samples() -> SimpleNamespace:
     return SimpleNamespace(
         entry=entry, module=module, host=host, scale=SCALE, scale_entry=SCALE_ENTRY,
-        scaling_program=scaling_program, shared=shared, needs_opencl=needs_opencl,
+        scaling_program=scaling_program, shared=shared,
     )  # fmt: skip
 
 
 @pytest.fixture(scope="module", params=["shared", "own-memory"])
-def opencl(request: pytest.FixtureRequest) -> Iterator[SharedDevice]:
+def opencl(request: pytest.FixtureRequest, opencl_here: None) -> Iterator[SharedDevice]:
     """OpenCL on the processor: memory that both ends see, and memory as a GPU would have it."""
-    needs_opencl()
     device = shared(OpenClDevice(allow_gpu=False, own_memory=request.param == "own-memory"))
     yield device
     device.close()
@@ -214,7 +206,7 @@ def opencl(request: pytest.FixtureRequest) -> Iterator[SharedDevice]:
 def device(request: pytest.FixtureRequest) -> Iterator[SharedDevice]:
     """Each stand-in for a GPU."""
     if request.param == "opencl":
-        needs_opencl()
+        request.getfixturevalue("opencl_here")
     opened = shared(SimtDevice() if request.param == "simt" else OpenClDevice(allow_gpu=False))
     yield opened
     opened.close()

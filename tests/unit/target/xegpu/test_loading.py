@@ -198,8 +198,8 @@ def test_an_interrupted_request_is_not_answered_later(
     assert host.right()
 
 
-def test_a_forked_process_is_told_to_load_anew(samples: SimpleNamespace) -> None:
-    samples.needs_opencl()
+@pytest.mark.usefixtures("opencl_here")
+def test_a_forked_process_is_told_to_load_anew() -> None:
     device = OpenClDevice(allow_gpu=False)
     child = os.fork()
     if child == 0:
@@ -213,10 +213,10 @@ def test_a_forked_process_is_told_to_load_anew(samples: SimpleNamespace) -> None
     device.close()
 
 
+@pytest.mark.usefixtures("opencl_here")
 def test_the_process_of_opencl_leaves_nothing_behind(
-    samples: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    samples.needs_opencl()
     # A folder of its own: other tests run at the same time.
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setenv("TMPDIR", str(tmp_path))

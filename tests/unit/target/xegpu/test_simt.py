@@ -344,10 +344,9 @@ def test_integers_are_those_of_the_runtime(
 
 
 @pytest.fixture(scope="module")
-def opencl_only(samples: SimpleNamespace) -> Iterator[SharedDevice]:
+def opencl_only(samples: SimpleNamespace, opencl_here: None) -> Iterator[SharedDevice]:
     from bellrock.target.xegpu.loaders.opencl.device import OpenClDevice
 
-    samples.needs_opencl()
     device = samples.shared(OpenClDevice(allow_gpu=False))
     yield device
     device.close()
