@@ -25,7 +25,7 @@ OVERRIDES = click.option(
 DTYPE = click.option(
     "--dtype", default="f32", show_default=True,
     type=click.Choice([d.value for d in DType if d.is_float]),
-    help="Element type of the model and of its floating-point inputs (problems only).",
+    help="Element type of the model and of its floating-point inputs.",
 )  # fmt: skip
 ENTRY = click.option(
     "--entry", metavar="SYMBOL", help="Entry function, if an MLIR module has several."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bellrock.cli._options import with_options
+from bellrock.cli._options import CACHE_DIR, PIPELINE, with_options
 from bellrock.cli._suites import LIMITS, WHAT, ended_like_an_interrupt
 from bellrock.cli._values import parse_overrides
 
@@ -25,9 +25,8 @@ _HOW = (
     click.option("--to", "last", type=click.Choice(["compile", "verify"]), default="verify",
                  show_default=True, help="Last step: 'compile' loads and runs nothing."),
     click.option("--all", "every", is_flag=True, help="Show problems that come through, too."),
-    click.option("--pipeline", metavar="NAME|FILE", help="Pipeline instead of the target's own."),
-    click.option("--cache-dir", type=click.Path(path_type=Path, file_okay=False),
-                 help="Cache of compiled kernels instead of the user's."),
+    PIPELINE,
+    CACHE_DIR,
     click.option("--no-cache", is_flag=True, help="Compile anew and store nothing."),
 )  # fmt: skip
 _OUTPUT = (

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from bellrock.cli._options import LOCK, with_options
 from bellrock.cli._payloads import read_text
 from bellrock.cli.pipeline import TARGET_OPTION, VARIABLES_OPTION, parse_variables
 
@@ -38,7 +39,7 @@ _FILE = click.Path(path_type=Path)
 @click.option("--from-stage", metavar="STAGE", help="Skip the stages before this one.")
 @click.option("--stop-after", metavar="STAGE", help="Skip the stages after this one.")
 @click.option("--reproducer-dir", type=_FILE, help="Where a failing stage leaves its folder.")
-@click.option("--lock", type=_FILE, help="Lock file with choices for the `lock` selector.")
+@with_options((LOCK,))
 @click.option("-o", "--output", type=_FILE, help="Write the result here, not to standard output.")
 def command(
     file: Path,

@@ -6,13 +6,15 @@ Flows in: a baseline's name. Flows out: pytest's verdict.
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 import torch
 
-from bellrock.bench.baseline import BASELINES, Baseline
+from bellrock.bench.baseline import BASELINES, Baseline, Prepared
 
 
 class _Block(torch.nn.Module):
@@ -28,6 +30,19 @@ class _Block(torch.nn.Module):
         return torch.relu(hidden), hidden.sum(dim=-1)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Trial:
+    """A baseline and what it is given: as the bench does, without gradients."""
+
+    baseline: Baseline
+    model: torch.nn.Module
+    inputs: list[torch.Tensor]
+    folder: Path
+
+    def prepare(self) -> Prepared:
+        return self.baseline.prepare(self.model, self.inputs, folder=self.folder)
+
+
 class BaselineContract:
     """Subclass it with `name` set; each test is one promise of `Baseline`."""
 
@@ -37,51 +52,32 @@ class BaselineContract:
     """Largest difference from eager in float32 on the small block."""
 
     @pytest.fixture
-    def baseline(self) -> Baseline:
-        """The plug-in, found the way users find it."""
-        return BASELINES.get(self.name)
-
-    @pytest.fixture
-    def model(self) -> torch.nn.Module:
-        """A model as the bench hands it over: seeded, in evaluation mode."""
+    def trial(self, tmp_path: Path) -> Iterator[_Trial]:
+        """The plug-in, found the way users find it, and a seeded model in evaluation mode."""
         torch.manual_seed(0)
-        return _Block().eval()
-
-    @pytest.fixture
-    def inputs(self) -> list[torch.Tensor]:
-        """Inputs of an odd shape."""
-        return [torch.randn(3, 7, generator=torch.Generator().manual_seed(1))]
-
-    def test_has_the_name_it_is_registered_under(self, baseline: Baseline) -> None:
-        """Records name baselines by it."""
-        assert baseline.name == self.name
-
-    def test_computes_what_the_model_computes(
-        self,
-        baseline: Baseline,
-        model: torch.nn.Module,
-        inputs: list[torch.Tensor],
-        tmp_path: Path,
-    ) -> None:
-        """A baseline that is fast and wrong compares with nothing."""
+        inputs = [torch.randn(3, 7, generator=torch.Generator().manual_seed(1))]
         with torch.no_grad():
-            expected = model(*inputs)
-            got = baseline.prepare(model, inputs, folder=tmp_path).call()
+            yield _Trial(
+                baseline=BASELINES.get(self.name), model=_Block().eval(), inputs=inputs,
+                folder=tmp_path,
+            )  # fmt: skip
+
+    def test_has_the_name_it_is_registered_under(self, trial: _Trial) -> None:
+        """Records name baselines by it."""
+        assert trial.baseline.name == self.name
+
+    def test_computes_what_the_model_computes(self, trial: _Trial) -> None:
+        """A baseline that is fast and wrong compares with nothing."""
+        expected = trial.model(*trial.inputs)
+        got = trial.prepare().call()
         assert isinstance(got, tuple)
         for ours, theirs in zip(got, expected, strict=True):
             assert torch.allclose(ours, theirs, rtol=self.tolerance, atol=self.tolerance)
 
-    def test_calls_give_fresh_results(
-        self,
-        baseline: Baseline,
-        model: torch.nn.Module,
-        inputs: list[torch.Tensor],
-        tmp_path: Path,
-    ) -> None:
+    def test_calls_give_fresh_results(self, trial: _Trial) -> None:
         """Each call allocates its outputs, as ours does; an earlier result stays as it was."""
-        with torch.no_grad():
-            prepared = baseline.prepare(model, inputs, folder=tmp_path)
-            first, second = prepared.call(), prepared.call()
+        prepared = trial.prepare()
+        first, second = prepared.call(), prepared.call()
         assert isinstance(first, tuple)
         assert isinstance(second, tuple)
         assert all(
@@ -89,27 +85,14 @@ class BaselineContract:
             for a, b in zip(first, second, strict=True)
         )
 
-    def test_leaves_model_and_inputs_alone(
-        self,
-        baseline: Baseline,
-        model: torch.nn.Module,
-        inputs: list[torch.Tensor],
-        tmp_path: Path,
-    ) -> None:
+    def test_leaves_model_and_inputs_alone(self, trial: _Trial) -> None:
         """The same model is compared and timed afterwards."""
+        model, inputs = trial.model, trial.inputs
         state, given = copy.deepcopy(model.state_dict()), copy.deepcopy(inputs)
-        with torch.no_grad():
-            baseline.prepare(model, inputs, folder=tmp_path).call()
+        trial.prepare().call()
         assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
         assert all(torch.equal(a, b) for a, b in zip(inputs, given, strict=True))
 
-    def test_compile_seconds_are_a_time(
-        self,
-        baseline: Baseline,
-        model: torch.nn.Module,
-        inputs: list[torch.Tensor],
-        tmp_path: Path,
-    ) -> None:
+    def test_compile_seconds_are_a_time(self, trial: _Trial) -> None:
         """Zero where nothing is compiled, never negative."""
-        with torch.no_grad():
-            assert baseline.prepare(model, inputs, folder=tmp_path).compile_seconds >= 0
+        assert trial.prepare().compile_seconds >= 0
