@@ -97,7 +97,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def use(monkeypatch: pytest.MonkeyPatch, target: Target) -> None:
     targets = _Targets(target)
     monkeypatch.setattr("bellrock.compiler.explaining.TARGETS", targets)
-    monkeypatch.setattr("bellrock.compiler.compiling.TARGETS", targets)
+    monkeypatch.setattr("bellrock.compiler.staging.TARGETS", targets)
 
 
 def run(words: str, *, code: int = 0) -> Result:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bellrock.compiler.compiling import pipeline_for
+from bellrock.compiler import pipeline_for
 from bellrock.pipeline.stage import NO_CHOICE, WhenStage, walk
 from bellrock.target import TARGETS
 

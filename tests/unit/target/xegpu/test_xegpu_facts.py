@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from bellrock.compiler.compiling import pipeline_for
+from bellrock.compiler import pipeline_for
 from bellrock.pipeline.show import canonical_text
 from bellrock.target.xegpu.devices import Count, all_devices, device_named, numbers_of
 from bellrock.target.xegpu.facts import DEFAULT, LIMITS, chip_of, detected_device, device_facts
