@@ -1,11 +1,12 @@
 """What a `linalg.generic` says of itself: kinds of its loops, whether it is elementwise.
 
-Flows in: ops. Flows out: plain values.
+Flows in: ops. Flows out: plain values; and `add_input`, an equal op that reads one operand more.
 """
 
 from __future__ import annotations
 
 from torch_mlir import ir
+from torch_mlir.dialects import linalg
 
 from bellrock.dialects.fold_movement import maps_of
 
@@ -27,3 +28,41 @@ def is_elementwise(op: ir.Operation) -> bool:
 def init_index(op: ir.Operation) -> int:
     """Return the number of inputs of a linalg op, which is where its inits start."""
     return next(iter(ir.DenseI32ArrayAttr(op.attributes["operandSegmentSizes"])))
+
+
+def add_input(op: ir.Operation, value: ir.Value, access: ir.AffineMap) -> ir.Operation:
+    """Put an equal op with one more input, the last, in the place of a generic; returns it.
+
+    Args:
+        op: a `linalg.generic`.
+        value: the input.
+        access: its map.
+    """
+    count = init_index(op)
+    maps = maps_of(op)
+    maps = [*maps[:count], access, *maps[count:]]
+    operands = list(op.operands)
+    inputs, inits = [*operands[:count], value], operands[count:]
+    made = linalg.GenericOp(
+        [r.type for r in op.results], inputs, inits,
+        ir.ArrayAttr.get([ir.AffineMapAttr.get(m) for m in maps]), op.attributes["iterator_types"],
+    )  # fmt: skip
+    old = op.regions[0].blocks[0]
+    types = [getattr(v.type, "element_type", v.type) for v in (*inputs, *inits)]
+    body = made.regions[0].blocks.append(*types)
+    arguments = [*body.arguments[:count], *body.arguments[count + 1 :]]
+    known = dict(zip(old.arguments, arguments, strict=True))
+    with ir.InsertionPoint(body):
+        for inner in old.operations:
+            clone = inner.operation.clone()
+            for i, operand in enumerate(inner.operation.operands):
+                clone.operands[i] = known.get(operand, operand)
+            known.update(zip(inner.operation.results, clone.results, strict=True))
+    given = ("indexing_maps", "iterator_types", "operandSegmentSizes")
+    for name in op.attributes:
+        if name not in given:
+            made.operation.attributes[name] = op.attributes[name]
+    for before, after in zip(op.results, made.results, strict=True):
+        before.replace_all_uses_with(after)
+    op.erase()
+    return made.operation

@@ -70,9 +70,9 @@ def _position(loop: ir.Operation) -> tuple[ir.Value, list[ir.Operation]] | None:
     for value in list(stores[0].operands)[2:]:
         makers = _makers(value, body)
         loads = [op for op in makers if op.name == "memref.load"]
-        written = _root(stores[0].operands[1])
+        written = root_of(stores[0].operands[1])
         plain = all(op.name == "memref.load" or op.name.startswith("arith.") for op in makers)
-        if plain and loads and all(_root(op.operands[0]) != written for op in loads):
+        if plain and loads and all(root_of(op.operands[0]) != written for op in loads):
             return value, [op for op in ops if op in makers]
     return None
 
@@ -91,7 +91,7 @@ def _makers(value: ir.Value, body: ir.Block) -> set[ir.Operation]:
     return found
 
 
-def _root(buffer: ir.Value) -> ir.Value:
+def root_of(buffer: ir.Value) -> ir.Value:
     """Return the buffer that a view is of."""
     while not isinstance(buffer.owner, ir.Block) and buffer.owner.operation.name in _VIEWS:
         buffer = buffer.owner.operation.operands[0]

@@ -11,10 +11,10 @@ import math
 from dataclasses import dataclass
 
 from torch_mlir import ir
-from torch_mlir.dialects import linalg
 
 from bellrock.dialects.fold_movement import maps_of
-from bellrock.dialects.grouping import VIEWS, init_index
+from bellrock.dialects.generic_ops import add_input, init_index
+from bellrock.dialects.grouping import VIEWS
 from bellrock.dialects.kinds import KIND, kind_of
 from bellrock.dialects.plan_memory import element_bytes
 from bellrock.dialects.preparation import fixed_arguments
@@ -104,38 +104,11 @@ def add_unused_input(op: ir.Operation, value: ir.Value, access: ir.AffineMap | N
         access: its map; where blocks of the op are to have their part of it, and not the whole.
     """
     kind = kind_of(op)
-    count = init_index(op)
-    loops = maps_of(op)[0].n_dims
-    rank = ir.RankedTensorType(value.type).rank
-    zero = [ir.AffineExpr.get_constant(0)] * rank
-    maps = maps_of(op)
-    maps = [*maps[:count], access or ir.AffineMap.get(loops, 0, zero), *maps[count:]]
-    operands = list(op.operands)
-    inputs, inits = [*operands[:count], value], operands[count:]
-    made = linalg.GenericOp(
-        [r.type for r in op.results], inputs, inits,
-        ir.ArrayAttr.get([ir.AffineMapAttr.get(m) for m in maps]), op.attributes["iterator_types"],
-    )  # fmt: skip
-    old = op.regions[0].blocks[0]
-    types = [v.type.element_type for v in (*inputs, *inits)]
-    body = made.regions[0].blocks.append(*types)
-    arguments = [*body.arguments[:count], *body.arguments[count + 1 :]]
-    known = dict(zip(old.arguments, arguments, strict=True))
-    with ir.InsertionPoint(body):
-        for inner in old.operations:
-            clone = inner.operation.clone()
-            for i, operand in enumerate(inner.operation.operands):
-                clone.operands[i] = known.get(operand, operand)
-            known.update(zip(inner.operation.results, clone.results, strict=True))
-    given = ("indexing_maps", "iterator_types", "operandSegmentSizes")
-    for name in op.attributes:
-        if name not in given:
-            made.operation.attributes[name] = op.attributes[name]
+    loops, rank = maps_of(op)[0].n_dims, ir.RankedTensorType(value.type).rank
+    nowhere = ir.AffineMap.get(loops, 0, [ir.AffineExpr.get_constant(0)] * rank)
+    made = add_input(op, value, access or nowhere)
     if kind is not None:
-        made.operation.attributes[KIND] = ir.StringAttr.get(kind)
-    for before, after in zip(op.results, made.results, strict=True):
-        before.replace_all_uses_with(after)
-    op.erase()
+        made.attributes[KIND] = ir.StringAttr.get(kind)
 
 
 def unused_input(op: ir.Operation) -> ir.Value | None:

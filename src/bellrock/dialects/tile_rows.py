@@ -13,8 +13,9 @@ Rewrite (softmax over rows of tensor<64x100xf32>, one row a block):
       %m = linalg.generic (maximum) ins(%x) ...; ...
       scf.forall.in_parallel { tensor.parallel_insert_slice %q into %o[%i, 0] ... } }
 
-Where a block does not divide its loop, what is left is a second forall. Needs: static shapes;
-a choice with the fields of `RowLimits` on the kernel's anchor.
+Where a block does not divide its loop, what is left is a second forall. A result that is inserted
+into a larger tensor is put together in its slice of that. Needs: static shapes; a choice
+with the fields of `RowLimits` on the kernel's anchor.
 """
 
 # No postponed annotations here: the dialect reads the field types from them.
@@ -66,8 +67,25 @@ def _tile(function: ir.Operation) -> None:
     if space is None:
         return
     sizes = block_sizes(ops, space, limits)
-    if sizes != space.sizes:
+    if sizes != space.sizes and _readers_last(function, ops):
         _emit(function, ops, space, sizes)
+
+
+def _readers_last(function: ir.Operation, ops: Sequence[ir.Operation]) -> bool:
+    """Move what else reads the ops' results (insertions) behind all of them; whether that works."""
+    body = [o.operation for o in function.regions[0].blocks[0].operations]
+    made = {r for op in ops for r in op.results}
+    readers: list[ir.Operation] = []
+    for op in body[:-1]:
+        reads = {v for reader in readers for v in reader.results}
+        if op in ops:
+            if any(v in reads for v in op.operands):
+                return False
+        elif any(v in reads or v in made for v in op.operands):
+            readers.append(op)
+    for op in readers:
+        op.move_before(body[-1])
+    return True
 
 
 def _limits(ops: Sequence[ir.Operation]) -> RowLimits | None:
@@ -84,17 +102,15 @@ def _emit(
     function: ir.Operation, ops: Sequence[ir.Operation], space: RowSpace, block: tuple[int, ...]
 ) -> None:
     """Put the foralls behind the ops, and return their results in place of the ops'."""
-    terminator = list(function.regions[0].blocks[0].operations)[-1].operation
-    results = list(terminator.operands)
-    made = [i for i, v in enumerate(results)
-            if not isinstance(v.owner, ir.Block) and v.owner.operation in ops]  # fmt: skip
-    tiled = TiledRows(ops, space, [results[i] for i in made])
-    with ir.InsertionPoint(terminator), function.location:
-        current = [tiled.destinations[i] for i in range(len(made))]
+    wanted = [r for op in ops for r in op.results
+              if any(u.owner.operation not in ops for u in r.uses)]  # fmt: skip
+    tiled = TiledRows(ops, space, wanted)
+    with ir.InsertionPoint.after(ops[-1]), function.location:
+        current = [tiled.destinations[i] for i in range(len(wanted))]
         for corner in itertools.product(*map(_segments, space.sizes, block)):
             current = _forall(tiled, current, corner)
-    for i, value in zip(made, current, strict=True):
-        terminator.operands[i] = value
+    for before, after in zip(wanted, current, strict=True):
+        before.replace_all_uses_with(after)
     for op in reversed(ops):
         op.erase()
 

@@ -57,7 +57,7 @@ class TiledRows:
         """Follow a result down to the tensor that it is written into."""
         while not isinstance(value.owner, ir.Block):
             owner = value.owner.operation
-            if owner.name == "tensor.empty":
+            if owner.name in ("tensor.empty", "tensor.extract_slice"):
                 break
             value = destination_of(owner, value)
         return value

@@ -152,3 +152,31 @@ def test_mirrored_pads_of_one_element_and_less() -> None:
         x = numbers(2, 3, 17, 33)
         program = bellrock.compile(Model(lambda x: F.pad(x, (3, 3, 2, 2), mode="reflect")), (x,))
     assert len(program.compiled.kernels) == 1
+
+
+@pytest.mark.parametrize("shape", [(5, 7), (64, 33), (1, 3), (130, 4)])
+def test_positions_that_are_linear_in_the_loops(shape: tuple[int, int]) -> None:
+    rows, columns = shape
+
+    def backwards(x: torch.Tensor) -> torch.Tensor:
+        i = torch.arange(rows - 1, -1, -1)
+        j = (columns - 1) - torch.arange(columns)
+        return x[i[:, None], j[None, :]] + 1
+
+    def shifted(x: torch.Tensor) -> torch.Tensor:
+        # PyTorch adds the size to what is negative: the last row comes first.
+        return x[torch.arange(rows) - 1]
+
+    check(backwards, numbers(*shape))
+    check(shifted, numbers(*shape))
+    check(lambda x: x.flip(0, 1).t().contiguous(), numbers(*shape))
+    check(lambda x: x[torch.arange(min(shape)), torch.arange(min(shape))], numbers(*shape))
+
+
+def test_filters_of_transposed_convolutions_are_turned_by_vectors() -> None:
+    filters = torch.nn.ConvTranspose3d(8, 12, 3).eval().requires_grad_(False)
+    image = numbers(1, 8, 5, 6, 7)
+    program = bellrock.compile(filters, (image,), use_cache=False, jobs=1)
+    torch.testing.assert_close(program(image), filters(image), rtol=1e-5, atol=1e-5)
+    assert len(program.compiled.kernels) == 2
+    assert all(kernel.vectorised for kernel in program.compiled.kernels)

@@ -63,6 +63,8 @@ def image(*shape: int) -> torch.Tensor:
         (7, 5, 0, 1, True),
         (31, 1, 15, 1, False),
         (4, 4, 2, 1, False),
+        (9, 9, 4, 1, False),
+        (14, 19, 7, 1, True),
     ],
 )
 def test_maximum_of_rows(window: int, stride: int, padding: int, dilation: int, ceil: bool) -> None:

@@ -289,3 +289,11 @@ class TestLargeTiles:
         row = dataclasses.replace(self.row(again), motif=self.row(exact).motif)
         with pytest.raises(LockError, match="winograd_tile"):
             self.compiled(dataclasses.replace(lock, rows=(row,)))
+
+
+def test_filters_are_transformed_by_vectors() -> None:
+    convolution = torch.nn.Conv2d(64, 64, 3, padding=1).eval().requires_grad_(False)
+    x = torch.randn(2, 64, 32, 32, generator=torch.Generator().manual_seed(1))
+    program = bellrock.compile(convolution, (x,), use_cache=False, jobs=1)
+    assert any(row.knobs == "winograd" for row in program.compiled.lock().rows)
+    assert all(kernel.vectorised for kernel in program.compiled.kernels)

@@ -1,9 +1,12 @@
 // SCHEDULES: transform-filters
-// The transformed filter: products by two axes, panels of 4 output channels, input channels, channel of the
-// panel; then the convolution itself, with one more input that its body does not use.
+// The filter with its output channels along memory; the transformed one: products by two axes, panels of
+// 4 output channels, input channels, channel of the panel; then the convolution itself, with one more input
+// that its body does not use.
+// CHECK: %[[T:.*]] = linalg.generic
+// CHECK-SAME: ins(%arg1 : tensor<8x2x3x3xf32>) outs(%{{.*}} : tensor<2x3x3x8xf32>)
 // CHECK: %[[G:.*]] = arith.constant dense<{{.*}}> : tensor<4x4x3x3xf32>
 // CHECK: %[[U:.*]] = linalg.generic
-// CHECK-SAME: ins(%arg1, %arg1, %arg1, %arg1, %arg1, %arg1, %arg1, %arg1, %arg1, %[[G]],
+// CHECK-SAME: ins(%[[T]], %[[T]], %[[T]], %[[T]], %[[T]], %[[T]], %[[T]], %[[T]], %[[T]], %[[G]],
 // CHECK-SAME: outs(%{{.*}} : tensor<4x4x2x2x4xf32>) attrs = {{.*}}knobs = "blocks"
 // CHECK: ^bb0
 // CHECK: %[[R:.*]] = linalg.generic

@@ -7,7 +7,8 @@ of weights (docs/design/0008).
 Rewrite (of a convolution whose choice is `winograd`):
     %r = linalg.generic (n, f, h, w, c, i, j) ins(%x, %w) { %o + %x * %w }
   ->
-    %u = linalg.generic (a, b, p, c, q) ins(%w, ..) { G w G^T }  // f = panel p, channel q of it
+    %t = linalg.generic (c, i, j, f) ins(%w) { %w }  // so that vectors run along channels
+    %u = linalg.generic (a, b, p, c, q) ins(%t, ..) { G t G^T }  // f = panel p, channel q of it
     %r = linalg.generic (n, f, h, w, c, i, j) ins(%x, %w, %u) { %o + %x * %w }
 
 Transformed filters take memory beside the filters: what goes beyond a share of the function's is
@@ -18,8 +19,10 @@ reads (`winograd.py`).
 """
 
 # No postponed annotations here: the dialect reads the field types from them.
+import dataclasses
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch_mlir import ir
@@ -37,6 +40,8 @@ from bellrock.payload.motifs.structured import Structured, read_structured
 KNOBS = "winograd"
 DIRECT = "direct-convolution"
 ELEMENT_BYTES = 4
+TURNED_CHANNELS = 8
+"""Of a block whose output channels are laid along memory: lines of 72 elements of 3 x 3 taps."""
 
 
 class TransformFiltersOp(Bellrock.Operation, name="transform_filters"):
@@ -165,6 +170,7 @@ def _transformed(
     shape = [products, products, count // panel, *reduced, panel]
     rank = len(shape)
     dims = [ir.AffineExpr.get_dim(i) for i in range(rank)]
+    filters = _channels_last(filters, by)
     place = {loop: dims[3 + i] for i, loop in enumerate(filters.reduced)}
     place[filters.out_channel] = dims[2] * panel + dims[-1]
     taps = list(itertools.product(range(TAPS), repeat=2))
@@ -180,8 +186,8 @@ def _transformed(
         maps.append(ir.AffineMap.get(rank, 0, [*dims[:2], *fixed]))
     maps.append(ir.AffineMap.get_identity(rank))
     empty = tensor.EmptyOp(shape, element).result
-    inputs = [filters.value] * len(taps) + [_factors(algorithm)] * len(taps)
     parallel = ir.Attribute.parse("#linalg.iterator_type<parallel>")
+    inputs = [filters.value] * len(taps) + [_factors(algorithm)] * len(taps)
     made = linalg.GenericOp(
         [empty.type], inputs, [empty], ir.ArrayAttr.get([ir.AffineMapAttr.get(m) for m in maps]),
         ir.ArrayAttr.get([parallel] * rank),
@@ -195,11 +201,38 @@ def _transformed(
         for term in terms[1:]:
             total = arith.addf(total, term)
         linalg.YieldOp([total])
-    made.operation.attributes[CHOICE] = ir.DictAttr.get(
-        {"by": by, "knobs": ir.StringAttr.get("blocks"),
-         "tile": ir.DenseI64ArrayAttr.get([0, 0, 1, *[0] * (rank - 3)])}
-    )  # fmt: skip
+    made.operation.attributes[CHOICE] = _in_blocks(by, [0, 0, 1, *[0] * (rank - 3)])
     return made.results[0]
+
+
+def _channels_last(filters: Filters, by: ir.Attribute) -> Filters:
+    """Emit a copy whose output channels lie along memory, which the transform runs along."""
+    along = next(d for d, e in enumerate(filters.access) if e.loop == filters.out_channel)
+    order = [d for d in range(len(filters.access)) if d != along] + [along]
+    if order == sorted(order):
+        return filters
+    kind = ir.RankedTensorType(filters.value.type)
+    empty = tensor.EmptyOp([kind.shape[d] for d in order], kind.element_type).result
+    count = len(order)
+    dims = [ir.AffineExpr.get_dim(order.index(d)) for d in range(count)]
+    maps = [ir.AffineMap.get(count, 0, dims), ir.AffineMap.get_identity(count)]
+    parallel = ir.Attribute.parse("#linalg.iterator_type<parallel>")
+    copy = linalg.GenericOp(
+        [empty.type], [filters.value], [empty],
+        ir.ArrayAttr.get([ir.AffineMapAttr.get(m) for m in maps]),
+        ir.ArrayAttr.get([parallel] * count),
+    )  # fmt: skip
+    body = copy.regions[0].blocks.append(kind.element_type, kind.element_type)
+    with ir.InsertionPoint(body):
+        linalg.YieldOp([body.arguments[0]])
+    copy.operation.attributes[CHOICE] = _in_blocks(by, [TURNED_CHANNELS, *[0] * (count - 1)])
+    access = tuple(filters.access[d] for d in order)
+    return dataclasses.replace(filters, value=copy.results[0], access=access)
+
+
+def _in_blocks(by: ir.Attribute, tile: Sequence[int]) -> ir.DictAttr:
+    return ir.DictAttr.get({"by": by, "knobs": ir.StringAttr.get("blocks"),
+                            "tile": ir.DenseI64ArrayAttr.get(tile)})  # fmt: skip
 
 
 def _factors(algorithm: MinimalFiltering) -> ir.Value:

@@ -1,7 +1,7 @@
 """Vectors of every s-th element of a buffer.
 
-Flows in: a buffer, where to start, the step. Flows out: vectors. Small steps load whole vectors
-and pick lanes, which the taps of a window share; larger ones gather.
+Flows in: a buffer, where to start, the step. Flows out: vectors. Whole vectors are loaded, which
+the taps of a window share, and lanes are picked; over many vectors, elements are gathered.
 """
 
 from __future__ import annotations
@@ -13,8 +13,19 @@ from torch_mlir import ir
 from bellrock.dialects import vector_code as code
 from bellrock.dialects.vector_code import Index
 
-LARGEST_SHUFFLED = 4
-"""Largest step by shuffles: it takes one load and one shuffle less one for each."""
+MOST_SHUFFLED = 8
+"""Vectors that lanes are picked out of by shuffles: one fewer of these than vectors."""
+
+
+def picks_lanes(step: int, inside: int, lanes: int) -> bool:
+    """Whether vectors of a step are shuffled out of whole ones, and not gathered.
+
+    Args:
+        step: distance of the elements.
+        inside: lanes that are wanted.
+        lanes: of a vector.
+    """
+    return -(-inside * step // lanes) <= MOST_SHUFFLED
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +36,20 @@ class Strided:
     start: Index
     step: int
     lanes: int
+    inside: int
+    """Lanes that are wanted: what the others hold is undefined."""
     _loaded: dict[int, ir.Value] = field(default_factory=dict)
 
     def load(self, offset: int) -> ir.Value:
         """Return a vector from `offset` behind the start on."""
-        if self.step > LARGEST_SHUFFLED:
-            return self.gather(offset)
         if self.step == 1:
             return self._vector(offset)
+        if not picks_lanes(self.step, self.inside, self.lanes):
+            return self.gather(offset)
         phase = offset % self.step
-        vectors = [self._vector(offset - phase + i * self.lanes) for i in range(self.step)]
-        return self._picked(vectors, phase)
+        last = phase + (self.inside - 1) * self.step
+        starts = range(offset - phase, offset - phase + last + 1, self.lanes)
+        return self._picked([self._vector(at) for at in starts], phase)
 
     def gather(self, offset: Index) -> ir.Value:
         """Return a vector from an offset that need not be known."""
@@ -53,7 +67,9 @@ class Strided:
     def _picked(self, vectors: list[ir.Value], phase: int) -> ir.Value:
         """Pick lanes `phase + i * step` of vectors that follow each other."""
         lanes, found = self.lanes, vectors[0]
-        wanted = [phase + i * self.step for i in range(lanes)]
+        wanted = [phase + min(i, self.inside - 1) * self.step for i in range(lanes)]
+        if len(vectors) == 1:
+            return code.shuffle(found, found, wanted)
         for number, vector in enumerate(vectors[1:], start=1):
             low, high = number * lanes, (number + 1) * lanes
             # What earlier vectors gave lies in its place already, after the first shuffle.

@@ -230,7 +230,9 @@ class Rows:
         def emit(at: Index, count: Index) -> None:
             if column is not None:
                 position[column] = code.add(span.first, at)
-            epilogue.emit(self._narrowed(self._window(buffer, at)), position, count, known)
+            inside = count if isinstance(count, int) else lanes
+            value = self._narrowed(self._window(buffer, at, inside))
+            epilogue.emit(value, position, count, known)
 
         if isinstance(span.count, int):
             code.chunks(span.count, lanes, emit)
@@ -238,10 +240,10 @@ class Rows:
         with code.loop(0, span.count, lanes) as at:
             emit(at, code.minimum(code.subtract(span.count, at), lanes))
 
-    def _window(self, buffer: ir.Value, at: Index) -> ir.Value:
-        """Combine the taps along the row for one vector of outputs."""
+    def _window(self, buffer: ir.Value, at: Index, inside: int) -> ir.Value:
+        """Combine the taps along the row for one vector of outputs, of some lanes."""
         axis, lanes = self._axis, self.choice.lanes
-        row = Strided(buffer, code.scaled(at, axis.stride), axis.stride, lanes)
+        row = Strided(buffer, code.scaled(at, axis.stride), axis.stride, lanes, inside)
         if axis.kernel > UNROLLED_TAPS:
 
             def body(tap: Index, carried: Sequence[ir.Value]) -> Sequence[ir.Value]:

@@ -7,7 +7,8 @@ torch-mlir lowers, and those convolutions by way of others that it does not lowe
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -16,18 +17,74 @@ from torch._ops import OpOverload
 from torch.utils import _pytree as pytree
 
 aten = torch.ops.aten
+MOST_RUNS = 24
+"""Poolings that an adaptive one may be made of; more are left to a table of indices."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Windows of one size and one stride along an axis."""
+
+    start: int
+    window: int
+    stride: int
+    count: int
+
+    @property
+    def extent(self) -> int:
+        """What the windows cover together."""
+        return (self.count - 1) * self.stride + self.window
+
+
+KEPT = Run(0, 1, 1, 1)
+"""Along an axis that is not pooled."""
+
+
+def runs_of(size: int, count: int) -> list[Run]:
+    """Return the windows of an adaptive pool along one axis, as few runs."""
+    runs: list[Run] = []
+    for number in range(count):
+        start = number * size // count
+        window = -(-(number + 1) * size // count) - start
+        last = runs[-1] if runs else None
+        stride = 0 if last is None else start - last.start - (last.count - 1) * last.stride
+        alike = last is not None and last.window == window and stride > 0
+        if last is None or not alike or (last.count > 1 and last.stride != stride):
+            runs.append(Run(start, window, 1, 1))
+        else:
+            runs[-1] = replace(last, stride=stride, count=last.count + 1)
+    return runs
 
 
 def adaptive_average(x: Tensor, size: list[int]) -> Tensor:
-    """An average over windows of one size, where the sizes divide; PyTorch's restrides."""
+    """An average over windows of one size each, where there are few sizes and strides.
+
+    PyTorch's gathers: each window of another size is padded, and masked.
+    """
     spatial = list(range(x.dim() - len(size), x.dim()))
     if all(s == 1 for s in size):
         return aten.mean.dim(x, spatial, True)
-    if any(x.shape[d] % s for d, s in zip(spatial, size, strict=True)):
+    if min(size) < 1:
         return NotImplemented
-    window = [x.shape[d] // s for d, s in zip(spatial, size, strict=True)]
+    runs = [runs_of(x.shape[d], s) for d, s in zip(spatial, size, strict=True)]
+    if sum(map(len, runs)) > MOST_RUNS:
+        return NotImplemented
+    # Axes of one run are pooled together with the first one of several, and so by one pass.
+    uneven = [i for i, along in enumerate(runs) if len(along) > 1] or [0]
+    for first in uneven:
+        plain = [along[0] if len(along) == 1 and first == uneven[0] else KEPT for along in runs]
+        parts = [_pooled(x, spatial[first], run, [*plain[:first], run, *plain[first + 1 :]])
+                 for run in runs[first]]  # fmt: skip
+        x = aten.cat(parts, spatial[first]) if len(parts) > 1 else parts[0]
+    return x
+
+
+def _pooled(x: Tensor, axis: int, run: Run, each: Sequence[Run]) -> Tensor:
+    """Return the averages over windows, of which one axis has a part only."""
+    if run.extent < x.shape[axis]:
+        x = aten.narrow(x, axis, run.start, run.extent)
     pools = {1: aten.avg_pool1d, 2: aten.avg_pool2d, 3: aten.avg_pool3d}
-    return pools[len(size)](x, window, window)
+    return pools[len(each)](x, [r.window for r in each], [r.stride for r in each])
 
 
 def _batched(op: OpOverload, rank: int) -> Callable[..., Any]:

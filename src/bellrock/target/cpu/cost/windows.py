@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 
+from bellrock.dialects.pooling.deinterleave import picks_lanes
 from bellrock.params.cost import Prediction
 from bellrock.payload.motifs.base import Motif
 from bellrock.target.cpu.cost.machine import Machine
@@ -24,8 +25,6 @@ COMBINE_CYCLES = {"add": 0.5}
 EXTREMUM_CYCLES = 1.5
 """A maximum that lets NaN through is three instructions."""
 GATHER_CYCLES = 20
-SHUFFLED_STEPS = 4
-"""Larger steps gather (`dialects/pooling/deinterleave`)."""
 ROW_CYCLES = 25
 BLOCK_CYCLES = 60
 
@@ -47,7 +46,9 @@ def predict_windows(motif: Motif, knobs: WindowKnobs, machine: Machine) -> Predi
     combine = COMBINE_CYCLES.get(motif.variant, EXTREMUM_CYCLES)
     vectors = ceil_div(width, knobs.lanes)
     read = ceil_div(width * step + (taps - 1) * dilation, knobs.lanes)
-    along = combine + (GATHER_CYCLES if step > SHUFFLED_STEPS else step)
+    inside = min(width, knobs.lanes)
+    shuffles = ceil_div(inside * step, knobs.lanes)
+    along = combine + (shuffles if picks_lanes(step, inside, knobs.lanes) else GATHER_CYCLES)
     total = motif.bytes or 0
     busy = machine.busy(taken)
     moved = machine.cycles(total / taken, machine.level(total), busy=busy)
