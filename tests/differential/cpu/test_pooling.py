@@ -49,6 +49,14 @@ def check(
     return chosen
 
 
+def check_any(function: Callable[..., Any], x: torch.Tensor) -> None:
+    """Compare with PyTorch in double precision, whatever was chosen."""
+    with torch.no_grad():
+        found = bellrock.compile(Model(function), (x,), use_cache=False, jobs=1)(x)
+        expected = function(x.double())
+    torch.testing.assert_close(found.double(), expected, rtol=2e-6, atol=2e-6)
+
+
 def image(*shape: int) -> torch.Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(len(shape)))
 
@@ -154,3 +162,36 @@ def test_blocks_of_all_sizes() -> None:
             for row in lock.rows
         ]
         check(pool, x, lock=dataclasses.replace(lock, rows=tuple(changed)))
+
+
+@pytest.mark.parametrize(
+    ("window", "stride", "size"), [(100, 100, 999), (37, 33, 200), (9, 20, 131), (64, 64, 140)]
+)
+def test_windows_one_by_one(window: int, stride: int, size: int) -> None:
+    check(lambda x: F.avg_pool1d(x, window, stride), image(2, 3, size))
+    check(lambda x: F.max_pool1d(x, window, stride, window // 3), image(2, 3, size))
+
+
+@pytest.mark.parametrize(
+    ("size", "result"),
+    [
+        ((37, 41), (6, 5)),
+        ((14, 15), (6, 4)),
+        ((9, 10), (4, 7)),
+        ((5, 3), (7, 9)),
+        ((13, 8), (1, 3)),
+    ],
+)
+def test_uneven_adaptive_averages(size: tuple[int, int], result: tuple[int, int]) -> None:
+    x = image(2, 3, *size)
+    check_any(lambda x: F.adaptive_avg_pool2d(x, result), x)
+    check_any(lambda x: F.adaptive_avg_pool1d(x[0], result[1]) * 2, x)
+
+
+def test_reductions_into_slices_of_a_result() -> None:
+    def means(x: torch.Tensor) -> torch.Tensor:
+        parts = [x[:, :, 0:6], x[:, :, 5:17], x[:, :, 16:35]]
+        return torch.cat([torch.exp(p).sum(2, keepdim=True) / 6 for p in parts], 2)
+
+    check_any(means, image(3, 20, 35, 49))
+    check_any(lambda x: (y := means(x), y + 1)[1], image(3, 20, 35, 49))

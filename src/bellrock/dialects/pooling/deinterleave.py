@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 from torch_mlir import ir
 
 from bellrock.dialects import vector_code as code
+from bellrock.dialects.convolution.geometry import Axis
 from bellrock.dialects.vector_code import Index
 
 MOST_SHUFFLED = 8
 """Vectors that lanes are picked out of by shuffles: one fewer of these than vectors."""
+LONG_WINDOW = 8
+"""Taps that take longer to gather than as many vectors' lanes to combine."""
 
 
 def picks_lanes(step: int, inside: int, lanes: int) -> bool:
@@ -26,6 +29,15 @@ def picks_lanes(step: int, inside: int, lanes: int) -> bool:
         lanes: of a vector.
     """
     return -(-inside * step // lanes) <= MOST_SHUFFLED
+
+
+def sums_each(axis: Axis, inside: int, lanes: int) -> bool:
+    """Whether the windows along a row are combined one by one, by vectors along each.
+
+    Otherwise one vector of windows is combined, tap by tap, each of which would be gathered.
+    """
+    gathers = axis.stride > 1 and not picks_lanes(axis.stride, inside, lanes)
+    return gathers and axis.dilation == 1 and axis.kernel >= LONG_WINDOW
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from torch_mlir import ir
-from torch_mlir.dialects import arith
+from torch_mlir.dialects import arith, vector
 
 from bellrock.dialects import vector_code as code
 from bellrock.dialects.convolution.epilogue import Epilogue
 from bellrock.dialects.convolution.geometry import Axis
-from bellrock.dialects.pooling.deinterleave import Strided
+from bellrock.dialects.pooling.deinterleave import Strided, sums_each
 from bellrock.dialects.pooling.reading import PoolingKernel
 from bellrock.dialects.pooling.taken import NEUTRAL
 from bellrock.dialects.vector_code import Index
@@ -244,6 +244,8 @@ class Rows:
         """Combine the taps along the row for one vector of outputs, of some lanes."""
         axis, lanes = self._axis, self.choice.lanes
         row = Strided(buffer, code.scaled(at, axis.stride), axis.stride, lanes, inside)
+        if sums_each(axis, inside, lanes):
+            return self._one_by_one(row)
         if axis.kernel > UNROLLED_TAPS:
 
             def body(tap: Index, carried: Sequence[ir.Value]) -> Sequence[ir.Value]:
@@ -255,6 +257,35 @@ class Rows:
             pairs = [self._combine(a, b) for a, b in zip(values[::2], values[1::2], strict=False)]
             values = [*pairs, *values[len(pairs) * 2 :]]
         return values[0]
+
+    def _one_by_one(self, row: Strided) -> ir.Value:
+        """Combine the window of each output by vectors along it, and their lanes."""
+        lanes, taps = self.choice.lanes, self._axis.kernel
+        whole, rest = divmod(taps, lanes)
+        found = self._neutral()
+        for number in range(row.inside):
+            start = code.add(row.start, number * row.step)
+
+            def body(
+                part: Index, carried: Sequence[ir.Value], start: Index = start
+            ) -> Sequence[ir.Value]:
+                at = code.add(start, code.scaled(part, lanes))
+                return [self._combine(carried[0], code.load(row.buffer, at, lanes))]
+
+            total = code.carried_range(0, whole, [self._neutral()], body)[0]
+            if rest:
+                at, mask = code.add(start, whole * lanes), code.prefix_mask(lanes, rest)
+                last = code.load(row.buffer, at, lanes, mask, self._neutral())
+                total = self._combine(total, last)
+            found = vector.insert(self._across(total), found, [], [number])
+        return found
+
+    def _across(self, value: ir.Value) -> ir.Value:
+        """Combine the lanes of a vector, in whatever order."""
+        kind = {"add": vector.CombiningKind.ADD, "max": vector.CombiningKind.MAXIMUMF,
+                "min": vector.CombiningKind.MINIMUMF}[self.kernel.combiner]  # fmt: skip
+        flags = ir.Attribute.parse("#arith.fastmath<reassoc>")
+        return vector.reduction(self._f32, kind, value, fastmath=flags)
 
     def _narrowed(self, value: ir.Value) -> ir.Value:
         element = self.kernel.element
