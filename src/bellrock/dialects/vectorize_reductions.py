@@ -17,12 +17,13 @@ Rewrite (rows of 100 elements, vectors of 16):
 
 Needs: buffers of known shape and strides, of floats; an innermost loop that is a reduction, whose
 operands either run along it with stride 1 or do not depend on it; one associative op, relaxed
-by `relax_reductions`, that combines; plain arithmetic in between. Anything else stays for LLVM.
+by `relax_reductions`, that combines; plain arithmetic and functions that become such in between.
+What is reduced may be kept, too (`reduce_as_made`). Anything else stays for LLVM.
 """
 
 # No postponed annotations here: the dialect reads the field types from them.
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
 from torch_mlir import ir
@@ -50,6 +51,12 @@ ACCUMULATORS = 4
 AHEAD_BYTES = 4096
 """How far ahead of its use a line is asked for: beyond the page where the processor's own
 prefetcher stops. 2 to 4 KiB were equally good, 1 KiB worse."""
+BLOCK_BYTES = 1 << 15
+"""Up to this size the last of several passes over a block asks for all of the next: beyond, the
+first one does for what lies `AHEAD_BYTES` ahead, as it finds too little in the L1 cache."""
+DEAR_BLOCK_BYTES = 1 << 18
+"""The same for passes that compute a function of each element, which take as long as memory; the
+next block needs a place in the L2 cache."""
 STREAMED_BYTES = 1 << 20
 """A tensor from this size on comes from beyond the L2 cache."""
 _VIEWS = frozenset({
@@ -69,27 +76,37 @@ class VectorizeReductionsOp(Bellrock.Operation, name="vectorize_reductions"):
 
 
 def _vectorize_all(root: ir.Operation, *, vector_bits: int) -> None:
-    asked: set[tuple[ir.Block, ir.Value]] = set()
-    for op in ops_named(root, "linalg.generic"):
-        row = row_reduction(op, vector_bits)
-        if row is not None:
-            with ir.InsertionPoint(op), op.location:
-                _emit(row, asked)
-            op.erase()
+    found = [row_reduction(op, vector_bits) for op in ops_named(root, "linalg.generic")]
+    rows = [row for row in found if row is not None]
+    asking = _asking(rows)
+    for row in rows:
+        with ir.InsertionPoint(row.op), row.op.location:
+            outer = [loop_sizes(row.op)[d] for d in range(len(iterators(row.op)) - 1)]
+            with ExitStack() as loops:
+                indices = [loops.enter_context(loop(0, size)) for size in outer]
+                _Emitter(row, indices, asking[row.op]).emit()
+        row.op.erase()
 
 
-def _emit(row: RowReduction, asked: set[tuple[ir.Block, ir.Value]]) -> None:
-    """Emit all rows; `asked` are the buffers that an earlier op of a block asks for ahead."""
-    outer = [loop_sizes(row.op)[d] for d in range(len(iterators(row.op)) - 1)]
-    ahead = []
-    for value, access in zip(row.op.operands, maps_of(row.op), strict=True):
-        key = row.op.block, _root(value)
-        if runs_along(access) and key not in asked and _is_streamed(value, row.length):
-            asked.add(key)
-            ahead.append(value)
-    with ExitStack() as loops:
-        indices = [loops.enter_context(loop(0, size)) for size in outer]
-        _Emitter(row, indices, ahead).emit()
+def _asking(rows: Sequence[RowReduction]) -> dict[ir.Operation, dict[ir.Value, int]]:
+    """Return for each op which of its operands it asks for, and how many bytes ahead.
+
+    One of several passes over a block does: one that has time while the next block is fetched.
+    """
+    readers: dict[tuple[ir.Block, ir.Value], list[tuple[RowReduction, ir.Value]]] = {}
+    for row in rows:
+        for value, access in zip(row.op.operands, maps_of(row.op), strict=True):
+            if runs_along(access) and _is_streamed(value, row.length):
+                readers.setdefault((row.op.block, _root(value)), []).append((row, value))
+    asking: dict[ir.Operation, dict[ir.Value, int]] = {row.op: {} for row in rows}
+    for passes in readers.values():
+        kind = ir.MemRefType(passes[0][1].type)
+        block = math.prod(kind.shape) * ir.FloatType(kind.element_type).width // 8
+        dear = [p for p in passes if p[0].calls and block <= DEAR_BLOCK_BYTES]
+        late = [*dear[:1], *(passes[1:][-1:] if block <= BLOCK_BYTES else [])]
+        row, value = late[0] if late else passes[0]
+        asking[row.op][value] = max(AHEAD_BYTES, block) if late else AHEAD_BYTES
+    return asking
 
 
 def _root(value: ir.Value) -> ir.Value:
@@ -116,16 +133,19 @@ class _Emitter:
     """Emits one row; the outer loops' indices are known by then."""
 
     def __init__(
-        self, row: RowReduction, indices: Sequence[Index], ahead: Sequence[ir.Value]
+        self, row: RowReduction, indices: Sequence[Index], ahead: Mapping[ir.Value, int]
     ) -> None:
         """Load what is the same all along the row.
 
         Args:
             row: what is lowered.
             indices: of the outer loops.
-            ahead: operands that are asked for ahead.
+            ahead: operands that are asked for ahead, and by how many bytes.
         """
         self._row, self._ahead = row, ahead
+        first = init_index(row.op)
+        self._combiners = [(n, c) for n, c in enumerate(row.combiners) if c is not None]
+        self._kept = [first + n for n, c in enumerate(row.combiners) if c is None]
         self._block = row.op.regions[0].blocks[0]
         self._arguments = list(self._block.arguments)
         self._shared: dict[ir.Value, ir.Value] = {}
@@ -145,7 +165,7 @@ class _Emitter:
         """Emit the loop over whole groups of vectors, the vectors after it, and the result."""
         lanes, length = self._row.lanes, self._row.length
         chains = min(ACCUMULATORS, length // lanes)
-        group, width = chains * lanes, len(self._row.combiners)
+        group, width = chains * lanes, len(self._combiners)
 
         def body(at: Index, carried: Sequence[ir.Value]) -> list[ir.Value]:
             sums = []
@@ -161,48 +181,58 @@ class _Emitter:
             sums[place] = self._step(at, sums[place], min(lanes, length - at))
         while len(sums) > width:
             half = (len(sums) // width + 1) // 2 * width
-            pairs = zip(self._row.combiners * chains, sums, sums[half:], strict=False)
+            pairs = zip([c for _, c in self._combiners] * chains, sums, sums[half:], strict=False)
             sums = [*(_combine(c, a, b) for c, a, b in pairs), *sums[len(sums) - half : half]]
         self._store(sums)
 
     def _neutral(self) -> list[ir.Value]:
-        kinds = [(c.results[0].type, COMBINERS[c.name][1]) for c in self._row.combiners]
+        kinds = [(c.results[0].type, COMBINERS[c.name][1]) for _, c in self._combiners]
         return [splat(self._row.lanes, kind, ir.FloatAttr.get(kind, n)) for kind, n in kinds]
 
     def _step(self, at: Index, sums: Sequence[ir.Value], width: int) -> list[ir.Value]:
         """Combine one vector of the row, or the `width` first lanes of it."""
         lanes, mask = self._row.lanes, prefix_mask(self._row.lanes, width)
         values = dict(self._shared)
+        kept = {self._arguments[i] for i in self._kept}
         for argument, operand in zip(self._arguments, self._row.op.operands, strict=True):
-            if argument in values:
+            if argument in values or argument in kept:
                 continue
             point = [*self._places[argument], as_value(at)]
             values[argument] = _load(operand, point, lanes, mask)
             if operand in self._ahead:
                 self._ask(operand, self._places[argument], at)
         combined = list(sums)
-        for op in [o.operation for o in self._block.operations][:-1]:
-            if op not in self._row.combiners:
+        makers = {c: (k, n) for k, (n, c) in enumerate(self._combiners)}
+        *body, last = [o.operation for o in self._block.operations]
+        for op in body:
+            if op not in makers:
                 values[op.results[0]] = _clone(op, values, lanes)
                 continue
-            number = self._row.combiners.index(op)
-            old = self._arguments[init_index(self._row.op) + number]
+            number, output = makers[op]
+            old = self._arguments[init_index(self._row.op) + output]
             (new,) = [values.get(v, v) for v in op.operands if v != old]
             new = _spread(new, lanes)
             if mask is not None:
                 new = arith.select(mask, new, self._neutral()[number])
             combined[number] = _combine(op, sums[number], new)
+        for i in self._kept:
+            value = last.operands[i - init_index(self._row.op)]
+            point = [*self._places[self._arguments[i]], as_value(at)]
+            _keep(_spread(values.get(value, value), lanes), self._row.op.operands[i], point, mask)
         return combined
 
     def _ask(self, buffer: ir.Value, place: list[ir.Value], at: Index) -> None:
         width = ir.FloatType(ir.MemRefType(buffer.type).element_type).width // 8
-        there = [*place, as_value(add(at, AHEAD_BYTES // width))]
-        memref.prefetch(buffer, there, is_write=False, locality_hint=3, is_data_cache=True)
+        there = [*place, as_value(add(at, self._ahead[buffer] // width))]
+        near = self._ahead[buffer] <= AHEAD_BYTES
+        memref.prefetch(
+            buffer, there, is_write=False, locality_hint=3 if near else 2, is_data_cache=True
+        )
 
     def _store(self, sums: Sequence[ir.Value]) -> None:
         """Combine the lanes with what the outputs hold."""
         first = init_index(self._row.op)
-        for number, (combiner, total) in enumerate(zip(self._row.combiners, sums, strict=True)):
+        for (number, combiner), total in zip(self._combiners, sums, strict=True):
             argument = self._arguments[first + number]
             kind = ir.Attribute.parse(f"#vector.kind<{COMBINERS[combiner.name][0]}>")
             relaxed = combiner.attributes["fastmath"]
@@ -216,6 +246,13 @@ def _load(buffer: ir.Value, at: list[ir.Value], lanes: int, mask: ir.Value | Non
     if mask is None:
         return vector.load(kind, buffer, at)
     return vector.maskedload(kind, buffer, at, mask, zeros(lanes, kind.element_type))
+
+
+def _keep(value: ir.Value, buffer: ir.Value, at: list[ir.Value], mask: ir.Value | None) -> None:
+    if mask is None:
+        vector.store(value, buffer, at)
+    else:
+        vector.maskedstore(buffer, at, mask, value)
 
 
 def _combine(combiner: ir.Operation, a: ir.Value, b: ir.Value) -> ir.Value:

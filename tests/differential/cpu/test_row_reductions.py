@@ -89,3 +89,39 @@ def test_rows_that_are_asked_for_ahead_end_where_the_memory_ends() -> None:
     with torch.no_grad():
         (found,) = bellrock.compile(model, (x,), use_cache=False)(x)
         torch.testing.assert_close(found.double(), x.double().sum(-1), rtol=1e-4, atol=1e-4)
+
+
+def test_functions_of_what_is_summed() -> None:
+    """Every magnitude, overflow, numbers below the smallest normal one, and what is none."""
+    x = torch.linspace(-110, 95, 97 * 331).reshape(331, 97).clone()
+    x[5, 96], x[6, 3], x[7, 50] = float("nan"), float("inf"), -float("inf")
+
+    def both_of(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        exponentials = torch.exp(x)
+        return exponentials, exponentials.sum(-1)
+
+    class Kept(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            return both_of(x)
+
+    compiled = bellrock.compile(Kept(), (x,), use_cache=False)
+    assert len(compiled.compiled.kernels) == 1
+    found, sums = compiled(x)
+    exact, wanted = (t.float() for t in both_of(x.double()))
+    torch.testing.assert_close(found, exact, rtol=2.0**-23, atol=2.0**-149, equal_nan=True)
+    torch.testing.assert_close(sums, wanted, rtol=1e-6, atol=2.0**-140, equal_nan=True)
+
+
+@pytest.mark.parametrize("length", [1, 15, 17, 57, 97, 1501])
+def test_rows_of_functions(length: int) -> None:
+    by = torch.Generator().manual_seed(length)
+    x = torch.randn(ELEMENTS // length + 3, length, generator=by)
+    model = Op((
+        lambda x: torch.softmax(x, -1),
+        lambda x: torch.erf(x).square().sum(-1),
+        lambda x: torch.tanh(x).amax(-1),
+        lambda x: torch.sigmoid(x).amin(-1),
+    ))  # fmt: skip
+    found = bellrock.compile(model, (x,), use_cache=False)(x)
+    for one, wanted in zip(found, model(x.double()), strict=True):
+        torch.testing.assert_close(one.double(), wanted, rtol=4e-6, atol=1e-7)

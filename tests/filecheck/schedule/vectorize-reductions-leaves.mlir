@@ -1,6 +1,6 @@
 // SCHEDULES: vectorize-reductions
 // Left to LLVM: sums in their order, steps of more than one, rows shorter than a vector, whole
-// numbers, a result along the row, functions.
+// numbers, what reads its old value along the row, functions in binary64.
 #full = affine_map<(i, j) -> (i, j)>
 #row = affine_map<(i, j) -> (i)>
 // CHECK-LABEL: func.func @in_order
@@ -51,13 +51,13 @@ func.func @whole_numbers(%x: memref<8x100xi32>, %s: memref<8xi32>) {
   return
 }
 
-// CHECK-LABEL: func.func @kept
+// CHECK-LABEL: func.func @updated
 // CHECK: linalg.generic
-func.func @kept(%x: memref<8x100xf32>, %y: memref<8x100xf32>, %s: memref<8xf32>) {
+func.func @updated(%x: memref<8x100xf32>, %y: memref<8x100xf32>, %s: memref<8xf32>) {
   linalg.generic {indexing_maps = [#full, #full, #row], iterator_types = ["parallel", "reduction"]}
       ins(%x : memref<8x100xf32>) outs(%y, %s : memref<8x100xf32>, memref<8xf32>) {
   ^bb0(%p: f32, %k: f32, %o: f32):
-    %q = arith.mulf %p, %p : f32
+    %q = arith.mulf %p, %k : f32
     %r = arith.addf %o, %q fastmath<reassoc> : f32
     linalg.yield %q, %r : f32, f32
   }
@@ -66,13 +66,13 @@ func.func @kept(%x: memref<8x100xf32>, %y: memref<8x100xf32>, %s: memref<8xf32>)
 
 // CHECK-LABEL: func.func @functions
 // CHECK: linalg.generic
-func.func @functions(%x: memref<8x100xf32>, %s: memref<8xf32>) {
+func.func @functions(%x: memref<8x100xf64>, %s: memref<8xf64>) {
   linalg.generic {indexing_maps = [#full, #row], iterator_types = ["parallel", "reduction"]}
-      ins(%x : memref<8x100xf32>) outs(%s : memref<8xf32>) {
-  ^bb0(%p: f32, %o: f32):
-    %q = math.exp %p : f32
-    %r = arith.addf %o, %q fastmath<reassoc> : f32
-    linalg.yield %r : f32
+      ins(%x : memref<8x100xf64>) outs(%s : memref<8xf64>) {
+  ^bb0(%p: f64, %o: f64):
+    %q = math.exp %p : f64
+    %r = arith.addf %o, %q fastmath<reassoc> : f64
+    linalg.yield %r : f64
   }
   return
 }

@@ -42,3 +42,53 @@ func.func @spread(%x: memref<4096x128xf32>, %m: memref<4096xf32>, %s: memref<409
   }
   return
 }
+
+// What is reduced is kept, too, and comes of a function: both in vectors, with a masked tail.
+// CHECK-LABEL: func.func @kept
+// CHECK: scf.for
+// CHECK: math.exp %{{.*}} : vector<16xf32>
+// CHECK: vector.store %{{.*}}, %arg1
+// CHECK: vector.maskedload %arg0
+// CHECK: vector.maskedstore %arg1
+// CHECK: vector.reduction <add>
+// CHECK-NOT: linalg.generic
+func.func @kept(%x: memref<8x100xf32>, %y: memref<8x100xf32>, %s: memref<8xf32>) {
+  linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>], iterator_types = ["parallel", "reduction"]}
+      ins(%x : memref<8x100xf32>) outs(%y, %s : memref<8x100xf32>, memref<8xf32>) {
+  ^bb0(%p: f32, %k: f32, %o: f32):
+    %q = math.exp %p : f32
+    %r = arith.addf %o, %q fastmath<reassoc> : f32
+    linalg.yield %q, %r : f32, f32
+  }
+  return
+}
+
+// Of two passes over a block of 64 KiB the one with a function asks for all of the next block.
+// CHECK-LABEL: func.func @ahead
+// CHECK-NOT: memref.prefetch
+// CHECK: arith.maximumf
+// CHECK-NOT: memref.prefetch
+// CHECK: vector.reduction <maximumf>
+// CHECK: memref.prefetch %{{.*}}, read, locality<2>, data
+// CHECK: math.exp
+func.func @ahead(%x: memref<64x16384xf32>, %m: memref<64xf32>, %s: memref<64xf32>) {
+  scf.forall (%i) in (64) {
+    %v = memref.subview %x[%i, 0] [1, 16384] [1, 1] : memref<64x16384xf32> to memref<1x16384xf32, strided<[16384, 1], offset: ?>>
+    %n = memref.subview %m[%i] [1] [1] : memref<64xf32> to memref<1xf32, strided<[1], offset: ?>>
+    %t = memref.subview %s[%i] [1] [1] : memref<64xf32> to memref<1xf32, strided<[1], offset: ?>>
+    linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>], iterator_types = ["parallel", "reduction"]}
+        ins(%v : memref<1x16384xf32, strided<[16384, 1], offset: ?>>) outs(%n : memref<1xf32, strided<[1], offset: ?>>) {
+    ^bb0(%p: f32, %o: f32):
+      %r = arith.maximumf %o, %p fastmath<reassoc> : f32
+      linalg.yield %r : f32
+    }
+    linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>], iterator_types = ["parallel", "reduction"]}
+        ins(%v : memref<1x16384xf32, strided<[16384, 1], offset: ?>>) outs(%t : memref<1xf32, strided<[1], offset: ?>>) {
+    ^bb0(%p: f32, %o: f32):
+      %q = math.exp %p : f32
+      %r = arith.addf %o, %q fastmath<reassoc> : f32
+      linalg.yield %r : f32
+    }
+  }
+  return
+}

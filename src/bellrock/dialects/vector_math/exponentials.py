@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from torch_mlir import ir
+from torch_mlir.dialects import arith
 
 from bellrock.dialects.vector_math import coefficients as c
 from bellrock.dialects.vector_math.number import Number, choose, fma, polynomial
@@ -24,6 +25,9 @@ ROUNDER = 1.5 * 2.0**23
 ROUNDER_BITS = 0x4B400000
 BIAS = 127
 MANTISSA_BITS = 23
+SCALED_LANES = 16
+"""Of the instruction that multiplies lanes by powers of two."""
+ROUNDING_AS_IS = 4
 EXP_HIGH, EXP_LOW = 89.0, -104.0
 """Beyond them exp is infinite, or rounds to zero."""
 EXP2_HIGH, EXP2_LOW = 129.0, -151.0
@@ -50,11 +54,15 @@ def scaling_by_instruction(*, available: bool) -> Iterator[None]:
 
 
 def reduced(x: Number) -> tuple[Number, Number]:
-    """Return k and r with x = k ln 2 + r; k as an integer."""
+    """Return k and r with x = k ln 2 + r; k with `ROUNDER` added."""
     shifted = fma(x, c.LOG2_E, ROUNDER)
     whole = shifted - ROUNDER
-    r = fma(whole, -c.LN2_TAIL, fma(whole, -c.LN2_HEAD, x))
-    return shifted.bits() - ROUNDER_BITS, r
+    return shifted, fma(whole, -c.LN2_TAIL, fma(whole, -c.LN2_HEAD, x))
+
+
+def integer(shifted: Number) -> Number:
+    """Return the whole number that `ROUNDER` was added to, as an integer."""
+    return shifted.bits() - ROUNDER_BITS
 
 
 def power_of_two(k: Number) -> Number:
@@ -62,14 +70,25 @@ def power_of_two(k: Number) -> Number:
     return ((k + BIAS) << MANTISSA_BITS).as_float()
 
 
-def scaled(y: Number, k: Number) -> Number:
-    """Return y 2**k for k from -252 to 254, rounded once."""
-    kind = y.value.type
-    if _BY_INSTRUCTION.get() and not isinstance(kind, ir.VectorType):  # the op takes scalars
-        made = ir.Operation.create("llvm.intr.ldexp", [kind], [y.value, k.value])
-        return Number(made.result)
+def scaled(y: Number, shifted: Number) -> Number:
+    """Return y 2**k for k from -252 to 254, rounded once; k comes with `ROUNDER` added."""
+    if _BY_INSTRUCTION.get():
+        if not isinstance(y.value.type, ir.VectorType):
+            operands = [y.value, integer(shifted).value]
+            made = ir.Operation.create("llvm.intr.ldexp", [y.value.type], operands)
+            return Number(made.result)
+        if ir.VectorType(y.value.type).shape == [SCALED_LANES]:
+            return Number(_scaled_lanes(y.value, (shifted - ROUNDER).value))
+    k = integer(shifted)
     half = k >> 1
     return y * power_of_two(half) * power_of_two(k - half)
+
+
+def _scaled_lanes(y: ir.Value, k: ir.Value) -> ir.Value:
+    every = arith.ConstantOp(ir.IntegerType.get_signless(SCALED_LANES), -1).result
+    rounding = arith.ConstantOp(ir.IntegerType.get_signless(32), ROUNDING_AS_IS).result
+    operands = [y, k, y, every, rounding]
+    return ir.Operation.create("x86.avx512.mask.scalef", [y.type], operands).result
 
 
 def exp_of_reduced(r: Number) -> Number:
@@ -79,14 +98,14 @@ def exp_of_reduced(r: Number) -> Number:
 
 def exp(x: Number) -> Number:
     """Error below 1.1 ulp."""
-    k, r = reduced(x.clamp(EXP_LOW, EXP_HIGH))
-    return scaled(exp_of_reduced(r), k)
+    shifted, r = reduced(x.clamp(EXP_LOW, EXP_HIGH))
+    return scaled(exp_of_reduced(r), shifted)
 
 
 def exp_up_to(x: Number) -> Number:
     """Return exp(x) where it neither overflows nor leaves the normal numbers."""
-    k, r = reduced(x)
-    return exp_of_reduced(r) * power_of_two(k)
+    shifted, r = reduced(x)
+    return exp_of_reduced(r) * power_of_two(integer(shifted))
 
 
 def exp2(x: Number) -> Number:
@@ -95,7 +114,7 @@ def exp2(x: Number) -> Number:
     shifted = x + ROUNDER
     r = x - (shifted - ROUNDER)
     y = fma(polynomial(r, c.EXP2), r, 1.0)
-    return scaled(y, shifted.bits() - ROUNDER_BITS)
+    return scaled(y, shifted)
 
 
 def expm1(x: Number) -> Number:
@@ -103,7 +122,8 @@ def expm1(x: Number) -> Number:
 
     2**k (q + 1) - 1 = (2**(k - h) q + (2**(k - h) - 2**-h)) 2**h, with q = exp(r) - 1.
     """
-    k, r = reduced(x.clamp(EXPM1_LOW, EXP_HIGH))
+    shifted, r = reduced(x.clamp(EXPM1_LOW, EXP_HIGH))
+    k = integer(shifted)
     q = fma(polynomial(r, c.EXPM1), r * r, r)
     half = k >> 1
     rest = power_of_two(k - half)
@@ -138,5 +158,5 @@ def cosh(x: Number) -> Number:
 
 def _half_exp(a: Number) -> Number:
     """Return exp(a) / 2, which is finite for some a whose exponential is not."""
-    k, r = reduced(choose(a.compare(">", SINH_HIGH), SINH_HIGH, a))
-    return scaled(exp_of_reduced(r), k - 1)
+    shifted, r = reduced(choose(a.compare(">", SINH_HIGH), SINH_HIGH, a))
+    return scaled(exp_of_reduced(r), shifted - 1.0)
