@@ -15,20 +15,16 @@ Rewrite:
 from torch_mlir import ir
 from torch_mlir.dialects import arith, ext, transform
 
-from bellrock.dialects.extension import Bellrock, attach_in_place, each_op, ops_named
+from bellrock.dialects.extension import Bellrock, each_op, edits_in_place, ops_named
 
 _IN_BOUNDS = {"linalg.index", "arith.constant"}
 
 
+@edits_in_place(lambda op: _clamp_all(op))
 class ClampGathersOp(Bellrock.Operation, name="clamp_gathers"):
     """Clamp data-dependent indices below the handle's ops, and drop their asserts."""
 
     target: ext.Operand[transform.AnyOpType]
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _clamp_all, context)
 
 
 def _clamp_all(root: ir.Operation) -> None:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 
 from torch_mlir import ir
 
+from bellrock.dialects.given_choice import knobs_of
 from bellrock.dialects.matrix_engine.fusing import takes_beside_product
 
-CHOICE = "bellrock.choice"
 _TAKES: Mapping[str, Callable[[ir.Operation], bool]] = {"dpas": takes_beside_product}
 """By the class of knobs that was chosen; classes that are not here take everything."""
 
@@ -25,8 +25,5 @@ def may_join(op: ir.Operation, anchor: ir.Operation | None) -> bool:
         op: what makes something for the anchor, or reads what comes of it.
         anchor: with its choice, if one was made.
     """
-    if anchor is None or CHOICE not in anchor.attributes:
-        return True
-    knobs = ir.StringAttr(ir.DictAttr(anchor.attributes[CHOICE])["knobs"]).value
-    takes = _TAKES.get(knobs)
+    takes = _TAKES.get(knobs_of(anchor) or "")
     return takes is None or takes(op)

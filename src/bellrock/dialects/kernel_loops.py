@@ -19,10 +19,11 @@ from torch_mlir.dialects import arith, ext, func, linalg, transform
 
 from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 from bellrock.dialects.fold_movement import maps_of
+from bellrock.dialects.given_choice import choice_of
 from bellrock.dialects.grouping import init_index, is_tensor
 from bellrock.dialects.loop_order import order_along_memory
 from bellrock.dialects.merge_loops import merge_loops
-from bellrock.dialects.outlining import CHOICE, KERNEL, anchor_of
+from bellrock.dialects.outlining import KERNEL, anchor_of
 from bellrock.dialects.varying import varying_values
 
 TILE = "bellrock.tile"
@@ -77,9 +78,9 @@ def _declare_all(root: ir.Operation) -> None:
 
 def _place(function: ir.Operation) -> None:
     anchor = anchor_of(function)
-    if anchor is None or CHOICE not in anchor.attributes:
+    choice = choice_of(anchor)
+    if anchor is None or choice is None:
         return
-    choice = ir.DictAttr(anchor.attributes[CHOICE])
     if "order" in choice:
         anchor.attributes[ORDER] = choice["order"]
     tile = list(choice["tile"]) if "tile" in choice else []

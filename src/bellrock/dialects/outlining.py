@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from torch_mlir import ir
 from torch_mlir.dialects import func, linalg, tensor
 
+from bellrock.dialects.given_choice import CHOICE, knobs_of
 from bellrock.dialects.grouping import VIEWS, Group, Role, defining_op, role_of
 from bellrock.dialects.kinds import kind_of
 from bellrock.errors import CompileError
@@ -20,7 +21,6 @@ KERNEL = "bellrock.kernel"
 """Attribute of a kernel function: the kind of its anchor's motif, e.g. "contraction"."""
 ANCHOR = "bellrock.anchor"
 """Unit attribute of the op whose choice a kernel follows."""
-CHOICE = "bellrock.choice"
 
 
 def anchor_of(root: ir.Operation) -> ir.Operation | None:
@@ -39,10 +39,7 @@ def anchor_of(root: ir.Operation) -> ir.Operation | None:
 
 def chosen_knobs(root: ir.Operation) -> str | None:
     """Return the class of knobs that the anchor below `root` was given, if there is one."""
-    anchor = anchor_of(root)
-    if anchor is None or CHOICE not in anchor.attributes:
-        return None
-    return ir.StringAttr(ir.DictAttr(anchor.attributes[CHOICE])["knobs"]).value
+    return knobs_of(anchor_of(root))
 
 
 def drafted(group: Group) -> ir.Operation:

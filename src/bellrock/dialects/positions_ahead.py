@@ -22,7 +22,7 @@ from torch_mlir import ir
 from torch_mlir.dialects import arith, ext, memref, scf, transform
 
 from bellrock.dialects.chunks import constant
-from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
+from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 
 STRIP = 512
 """Positions of a strip: they stay in the L1 cache."""
@@ -38,15 +38,11 @@ _VIEWS = {
 }
 
 
+@edits_in_place(lambda op: _split_all(op))
 class PositionsAheadOp(Bellrock.Operation, name="positions_ahead"):
     """Compute positions ahead in the loops below the handle's ops (see the module's docstring)."""
 
     target: ext.Operand[transform.AnyOpType]
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _split_all, context)
 
 
 def _split_all(root: ir.Operation) -> None:

@@ -15,7 +15,8 @@ from torch_mlir import ir
 from torch_mlir.dialects import func
 
 from bellrock.dialects.extension import ops_named
-from bellrock.dialects.outlining import CHOICE, KERNEL, anchor_of
+from bellrock.dialects.given_choice import CHOICE, choice_of
+from bellrock.dialects.outlining import KERNEL, anchor_of
 from bellrock.payload.motifs.structured import read_structured
 
 FALLBACK_BLOCKS = 64
@@ -58,10 +59,8 @@ def lower_chosen(
 
 def read_sizes(anchor: ir.Operation, knobs: str) -> dict[str, int | bool] | None:
     """Return the integers and booleans of an anchor's choice, if it is of these knobs."""
-    if CHOICE not in anchor.attributes:
-        return None
-    given = ir.DictAttr(anchor.attributes[CHOICE])
-    if ir.StringAttr(given["knobs"]).value != knobs:
+    given = choice_of(anchor, knobs)
+    if given is None:
         return None
     return {
         item.name: bool(item.attr.value) if isinstance(item.attr, ir.BoolAttr) else item.attr.value

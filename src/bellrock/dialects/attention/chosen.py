@@ -8,20 +8,17 @@ from __future__ import annotations
 
 from torch_mlir import ir
 
+from bellrock.dialects.given_choice import choice_of
 from bellrock.payload.motifs.attention import Attention, read_attention
 from bellrock.payload.motifs.structured import read_structured
 
-CHOICE = "bellrock.choice"
 KNOBS = "flash-attention"
 ENGINE_KNOBS = "dpas-attention"
 
 
 def chosen_attention(op: ir.Operation) -> list[ir.Operation] | None:
     """Return the ops of one kernel, if the op's choice is one pass over the keys."""
-    if op.name != "linalg.generic" or CHOICE not in op.attributes:
-        return None
-    knobs = ir.StringAttr(ir.DictAttr(op.attributes[CHOICE])["knobs"]).value
-    if knobs not in (KNOBS, ENGINE_KNOBS):
+    if op.name != "linalg.generic" or choice_of(op, KNOBS, ENGINE_KNOBS) is None:
         return None
     found = attention_at(op)
     return None if found is None else [*_own_positions(found), *found.ops]

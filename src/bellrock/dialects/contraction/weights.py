@@ -25,10 +25,10 @@ from dataclasses import dataclass
 from torch_mlir import ir
 from torch_mlir.dialects import arith, ext, linalg, tensor, transform
 
-from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
+from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 from bellrock.dialects.fold_movement import maps_of
+from bellrock.dialects.given_choice import CHOICE, choice_of
 from bellrock.dialects.grouping import VIEWS
-from bellrock.dialects.outlining import CHOICE
 from bellrock.dialects.preparation import fixed_arguments
 from bellrock.dialects.prepared_room import Room, add_unused_input, tensor_bytes
 from bellrock.payload.motif import Motif, MotifKind, find_motif
@@ -42,6 +42,7 @@ _UNITS = 64
 """Units of k of a panel that are packed at a time."""
 
 
+@edits_in_place(lambda op, **given: _offer_all(op, **given), options=("percent",))
 class OfferPackingOp(Bellrock.Operation, name="offer_packing"):
     """Mark the operands that may be packed (see the module's docstring)."""
 
@@ -49,21 +50,12 @@ class OfferPackingOp(Bellrock.Operation, name="offer_packing"):
     percent: ir.IntegerAttr
     """Of the function's memory that packed weights may take beside it."""
 
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _offer_all, context, options=("percent",))
 
-
+@edits_in_place(lambda op: _pack_all(op))
 class PackWeightsOp(Bellrock.Operation, name="pack_weights"):
     """Pack what choices say (see the module's docstring)."""
 
     target: ext.Operand[transform.AnyOpType]
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _pack_all, context)
 
 
 def _offer_all(root: ir.Operation, *, percent: int) -> None:
@@ -174,7 +166,7 @@ class _Panels:
 def _pack_in(function: ir.Operation) -> None:
     made: dict[_Panels, ir.Value] = {}
     for op in ops_named(function, "linalg.generic"):
-        choice = ir.DictAttr(op.attributes[CHOICE]) if CHOICE in op.attributes else None
+        choice = choice_of(op)
         if PACKABLE not in op.attributes or choice is None or "prepared" not in choice:
             continue
         offered = list(ir.DenseI64ArrayAttr(op.attributes[PACKABLE]))

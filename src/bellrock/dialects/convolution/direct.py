@@ -32,7 +32,7 @@ from bellrock.dialects.convolution.packing import Block, Packing, has_zeros_arou
 from bellrock.dialects.convolution.reading import ConvolutionKernel, read_kernel
 from bellrock.dialects.convolution.results import Panel, Results
 from bellrock.dialects.convolution.tile import Inside, Range, Tile, cover
-from bellrock.dialects.extension import Bellrock, attach_in_place
+from bellrock.dialects.extension import Bellrock, edits_in_place
 from bellrock.dialects.replacing import lower_chosen
 from bellrock.dialects.vector_code import Index
 
@@ -42,15 +42,11 @@ PAGE_BYTES = 4096
 same but for whole pages; so aligned, stores of sums are at the place of pixels read before."""
 
 
+@edits_in_place(lambda op: _lower_all(op))
 class LowerDirectConvolutionOp(Bellrock.Operation, name="lower_direct_convolution"):
     """Lower the kernels of the handle's module whose choice is `direct-convolution`."""
 
     target: ext.Operand[transform.AnyOpType]
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _lower_all, context)
 
 
 def _lower_all(root: ir.Operation) -> None:

@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from torch_mlir import ir
 from torch_mlir.dialects import arith, ext, linalg, tensor, transform
 
-from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
-from bellrock.dialects.outlining import CHOICE
+from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
+from bellrock.dialects.given_choice import CHOICE, choice_of
 from bellrock.dialects.plan_memory import element_bytes
 from bellrock.dialects.prepared_room import Room, add_unused_input, is_fixed, tensor_bytes
 from bellrock.dialects.revised_choices import by_signature, revise
@@ -35,17 +35,13 @@ KNOBS = "direct-convolution"
 PACKED = "packed"
 
 
+@edits_in_place(lambda op, **given: _pack_all(op, **given), options=("percent",))
 class PackFiltersOp(Bellrock.Operation, name="pack_filters"):
     """Pack the filters of the convolutions below the handle."""
 
     target: ext.Operand[transform.AnyOpType]
     percent: ir.IntegerAttr
     """Of the function's memory that copies of weights may take beside it."""
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _pack_all, context, options=("percent",))
 
 
 def _pack_all(root: ir.Operation, *, percent: int) -> None:
@@ -81,10 +77,8 @@ def _in_place(choice: ir.DictAttr) -> ir.DictAttr:
 
 
 def _is_chosen(op: ir.Operation) -> bool:
-    choice = ir.DictAttr(op.attributes[CHOICE]) if CHOICE in op.attributes else None
-    if choice is None or ir.StringAttr(choice["knobs"]).value != KNOBS or PACKED not in choice:
-        return False
-    return ir.BoolAttr(choice[PACKED]).value
+    choice = choice_of(op, KNOBS)
+    return choice is not None and PACKED in choice and ir.BoolAttr(choice[PACKED]).value
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,8 @@ from torch_mlir import ir
 from torch_mlir.dialects import arith, ext, linalg, tensor, transform
 
 from bellrock.dialects.convolution.minimal_filtering import ALGORITHMS, TAPS, TWO, MinimalFiltering
-from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
-from bellrock.dialects.outlining import CHOICE
+from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
+from bellrock.dialects.given_choice import CHOICE, choice_of
 from bellrock.dialects.prepared_room import Room, add_unused_input, tensor_bytes
 from bellrock.dialects.revised_choices import by_signature, revise
 from bellrock.payload.motifs.access import Access, is_projection, loops_in
@@ -44,17 +44,13 @@ TURNED_CHANNELS = 8
 """Of a block whose output channels are laid along memory: lines of 72 elements of 3 x 3 taps."""
 
 
+@edits_in_place(lambda op, **given: _transform_all(op, **given), options=("percent",))
 class TransformFiltersOp(Bellrock.Operation, name="transform_filters"):
     """Make the transformed filters of the convolutions below the handle."""
 
     target: ext.Operand[transform.AnyOpType]
     percent: ir.IntegerAttr
     """Of the function's memory that copies of weights may take beside it."""
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _transform_all, context, options=("percent",))
 
 
 def _transform_all(root: ir.Operation, *, percent: int) -> None:
@@ -66,8 +62,7 @@ def _transform_in(function: ir.Operation, percent: int) -> None:
     """Transform the filters that the budget has room for, those of the most pixels first."""
     found: dict[ir.Operation, Filters] = {}
     for op in ops_named(function, "linalg.generic"):
-        choice = ir.DictAttr(op.attributes[CHOICE]) if CHOICE in op.attributes else None
-        if choice is None or ir.StringAttr(choice["knobs"]).value != KNOBS:
+        if choice_of(op, KNOBS) is None:
             continue
         structured = read_structured(op)
         filters = None if structured is None else read_filters(structured)

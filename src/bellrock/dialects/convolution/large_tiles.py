@@ -18,7 +18,7 @@ from torch_mlir.dialects import ext, transform
 
 from bellrock.dialects.convolution.filter_transform import Filters, read_filters
 from bellrock.dialects.convolution.minimal_filtering import ALGORITHMS, TWO
-from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
+from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 from bellrock.dialects.prepared_room import Room, is_fixed, tensor_bytes
 from bellrock.errors import PipelineError
 from bellrock.payload.motif import MotifKind, find_motif
@@ -30,6 +30,7 @@ FEWEST_SUMMED = 32
 longer small beside what summing loses in any order."""
 
 
+@edits_in_place(lambda op, **given: _offer_all(op, **given), options=("tile", "percent"))
 class OfferLargeTilesOp(Bellrock.Operation, name="offer_large_tiles"):
     """Mark the convolutions that may be computed in large tiles (see the module's docstring)."""
 
@@ -38,11 +39,6 @@ class OfferLargeTilesOp(Bellrock.Operation, name="offer_large_tiles"):
     """Results along an axis of the largest tile that the user allows."""
     percent: ir.IntegerAttr
     """Of the function's memory that copies of weights may take beside it."""
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _offer_all, context, options=("tile", "percent"))
 
 
 def _offer_all(root: ir.Operation, *, tile: int, percent: int) -> None:

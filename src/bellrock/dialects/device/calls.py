@@ -29,7 +29,7 @@ from torch_mlir.dialects import arith, ext, func, memref, transform
 
 from bellrock.dialects.device.item_loops import index_constant
 from bellrock.dialects.device.private import bytes_of
-from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
+from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 from bellrock.errors import CompileError
 
 LAUNCH, ALLOCATE, FREE = "bellrock_launch", "bellrock_allocate", "bellrock_free"
@@ -38,26 +38,18 @@ ARGUMENTS = "bellrock.arguments"
 _SLOT_BYTES = 8
 
 
+@edits_in_place(lambda op: _call_all(op))
 class CallLaunchesOp(Bellrock.Operation, name="call_launches"):
     """Turn launches, and buffers of the device, into calls below the handle's functions."""
 
     target: ext.Operand[transform.AnyOpType]
 
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _call_all, context)
 
-
+@edits_in_place(lambda op: _share(op))
 class ShareModulesOp(Bellrock.Operation, name="share_modules"):
     """Move the kernels of the handle's modules into the first `gpu.module` of each."""
 
     target: ext.Operand[transform.AnyOpType]
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _share, context)
 
 
 def _share(root: ir.Operation) -> None:

@@ -25,10 +25,11 @@ from torch_mlir import ir
 from torch_mlir.dialects import ext, transform
 
 from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
+from bellrock.dialects.given_choice import CHOICE, choice_of
 from bellrock.dialects.matrix_engine.product import emit_product
 from bellrock.dialects.matrix_engine.reading import EngineKernel, read_engine_kernel
 from bellrock.dialects.matrix_engine.tile import Choice
-from bellrock.dialects.outlining import CHOICE, anchor_of
+from bellrock.dialects.outlining import anchor_of
 from bellrock.dialects.replacing import replace
 
 KNOBS = "dpas"
@@ -82,10 +83,8 @@ def _chosen(root: ir.Operation) -> Iterator[tuple[ir.Operation, ir.Operation, Ch
 
 def read_choice(anchor: ir.Operation) -> Choice | None:
     """Return the tiles of an anchor's choice, if it is of these knobs."""
-    if CHOICE not in anchor.attributes:
-        return None
-    given = ir.DictAttr(anchor.attributes[CHOICE])
-    if ir.StringAttr(given["knobs"]).value != KNOBS:
+    given = choice_of(anchor, KNOBS)
+    if given is None:
         return None
 
     def pair(name: str) -> tuple[int, int]:
