@@ -70,6 +70,7 @@ OP_FILES = (
     "share_concats",
     "share_positions",
     "sink_reshapes",
+    "sorting",
     "split_extrema",
     "split_products",
     "split_reductions",

@@ -72,7 +72,7 @@ def insert_slice(
     ).result
 
 
-def _combine(block: ir.Block, arguments: list[ir.Value]) -> ir.Value:
+def combine(block: ir.Block, arguments: list[ir.Value]) -> ir.Value:
     """Clone the combiner's body at the insertion point; returns what it yields."""
     mapping = dict(zip(block.arguments, arguments, strict=True))
     for op in block.operations:
@@ -110,7 +110,7 @@ def elementwise(
     body = op.regions[0].blocks.append(*types)
     with ir.InsertionPoint(body):
         arguments = list(body.arguments)
-        linalg.YieldOp([_combine(block, [arguments[order.index(i)] for i in range(len(order))])])
+        linalg.YieldOp([combine(block, [arguments[order.index(i)] for i in range(len(order))])])
     return op.results[0]
 
 
@@ -170,7 +170,7 @@ def _lower_by_steps(op: ir.Operation) -> None:
             if inner:
                 new = elementwise(combiner, [value], acc, [1, 0])
             else:
-                new = _combine(combiner, [acc, value])
+                new = combine(combiner, [acc, value])
             out = _put(new if inclusive else acc, out, write_at, line, inner)
             scf.YieldOp([out, new])
 
@@ -252,7 +252,7 @@ def _lower_scatter(op: ir.Operation) -> None:
             new = elementwise(combiner, [update], old, [0, 1])
         else:
             update = _take(updates, [i], [1], [])
-            new = _combine(combiner, [update, _take(current, at, sizes, [])])
+            new = combine(combiner, [update, _take(current, at, sizes, [])])
         scf.YieldOp([_put(new, current, at, sizes, keep)])
     op.results[0].replace_all_uses_with(loop.results[0])
     op.erase()

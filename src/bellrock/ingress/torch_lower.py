@@ -73,10 +73,11 @@ def lower_program(program: ExportedProgram, door: Door, seconds: MutableMapping[
     importer = FxImporter(context=payload_context(), graph_node_importer_cls=Importer)
     try:
         importer.import_program(program, func_name="main")
-    except NotImplementedError as error:
+    except (NotImplementedError, TypeError) as error:
+        # A TypeError is torch-mlir's, too: a constant of a type that it has no converter for.
         raise ImportFailedError(
             "torch-mlir could not import the model",
-            got=" ".join(str(error).split())[:300],
+            got=f"{type(error).__name__}: {' '.join(str(error).split())[:300]}",
             hint="rewrite the part that it names with other PyTorch ops",
         ) from error
     module = importer.module

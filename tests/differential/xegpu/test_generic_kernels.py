@@ -38,6 +38,7 @@ FLOATS: Mapping[str, Case] = {
     "joined": lambda x, w: F.pad(torch.cat([x, x * 2], 1), (1, 2)),
     "masked": lambda x, w: torch.where(x > 0.5, x, torch.zeros_like(x)),
     "attention": lambda x, w: F.scaled_dot_product_attention(x[None], x[None], x[None]),
+    "sorted": lambda x, w: x.sort(1)[0],
     "half-turned": lambda x, w: torch.roll(x, 4, 1).flip(0),
 }
 INTEGERS: Mapping[str, Case] = {

@@ -87,6 +87,45 @@ def _pooled(x: Tensor, axis: int, run: Run, each: Sequence[Run]) -> Tensor:
     return pools[len(each)](x, [r.window for r in each], [r.stride for r in each])
 
 
+def adaptive_maximum(x: Tensor, size: list[int]) -> tuple[Tensor, Tensor]:
+    """Maxima over windows of uneven sizes, and where they are: shorter ones repeat their end.
+
+    Windows of one size are left to torch-mlir.
+    """
+    first, count = x.dim() - len(size), len(size)
+    extents = list(x.shape[first:])
+    if all(extent % s == 0 for extent, s in zip(extents, size, strict=True)):
+        return NotImplemented
+    tables = [
+        _window_positions(extent, s, x.device) for extent, s in zip(extents, size, strict=True)
+    ]
+    # Each table has two dimensions of its own: windows and places in them.
+    spread = [
+        table.reshape([1] * (2 * i) + list(table.shape) + [1] * (2 * (count - 1 - i)))
+        for i, table in enumerate(tables)
+    ]
+    order = [*range(0, 2 * count, 2), *range(1, 2 * count, 2)]
+    taken = aten.index.Tensor(x, [None] * first + spread)
+    windows = taken.permute([*range(first), *(first + d for d in order)])
+    top, at = aten.max.dim(windows.reshape([*x.shape[:first], *size, -1]), -1)
+    whole = spread[0]
+    for extent, places in zip(extents[1:], spread[1:], strict=True):
+        whole = whole * extent + places
+    whole = whole.permute(order).reshape([1] * first + [*size, -1])
+    position = aten.gather(whole.expand(*at.shape, whole.shape[-1]), -1, at.unsqueeze(-1))
+    return top, position.squeeze(-1)
+
+
+def _window_positions(extent: int, windows: int, device: torch.device) -> Tensor:
+    """Positions that each window reads, (windows, longest), its last one repeated to the end."""
+    starts = torch.arange(windows, device=device) * extent
+    ends = aten.div.Tensor_mode(starts + (extent + windows - 1), windows, rounding_mode="floor")
+    starts = aten.div.Tensor_mode(starts, windows, rounding_mode="floor")
+    longest = max(-(-extent * (i + 1) // windows) - extent * i // windows for i in range(windows))
+    places = starts.unsqueeze(1) + torch.arange(longest, device=device)
+    return aten.minimum(places, ends.unsqueeze(1) - 1)
+
+
 def _batched(op: OpOverload, rank: int) -> Callable[..., Any]:
     """Return a pool that gives an input without a batch dimension one of size 1."""
 
@@ -197,6 +236,9 @@ REWRITES: Mapping[OpOverload, Callable[..., Any]] = {
     aten.avg_pool3d.default: _average(aten.avg_pool3d.default, 3),
     aten.max_pool2d_with_indices.default: _batched(aten.max_pool2d_with_indices.default, 2),
     aten.max_pool3d_with_indices.default: _batched(aten.max_pool3d_with_indices.default, 3),
+    aten.adaptive_max_pool1d.default: adaptive_maximum,
+    aten.adaptive_max_pool2d.default: adaptive_maximum,
+    aten.adaptive_max_pool3d.default: adaptive_maximum,
     aten.adaptive_avg_pool1d.default: adaptive_average,
     aten.adaptive_avg_pool2d.default: adaptive_average,
     aten.adaptive_avg_pool3d.default: adaptive_average,
