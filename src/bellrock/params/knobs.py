@@ -111,6 +111,20 @@ class Knobs:
         for constraint in self.constraints:
             _check(self.name, constraint, values, motif)
 
+    def broken(
+        self, constraint: str, *, got: object, allowed: object, hint: str | None = None
+    ) -> SelectionError:
+        """Return the error of a constraint that a subclass checks in `validate`.
+
+        Args:
+            constraint: its name.
+            got: what breaks it.
+            allowed: what would not.
+            hint: what to do.
+        """
+        what = f"constraint {constraint!r} of {self.name} is broken"
+        return SelectionError(what, got=got, allowed=allowed, hint=hint)
+
     def broken_constraint(self, motif: Motif, facts: Facts) -> str:
         """Return the name of the first of `constraints` that is broken; empty if none is.
 

@@ -12,11 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bellrock.dialects.convolution.geometry import LARGEST_UNROLLED, Axis, Halo
-from bellrock.errors import SelectionError
-from bellrock.params.constraint import Constraint
 from bellrock.params.knobs import Knobs, knob
 from bellrock.payload.motifs.base import Motif, MotifKind
 from bellrock.target.base import Facts
+from bellrock.target.cpu.constraints import CHANNELS_IN_REGISTERS, WHOLE_VECTORS, check_stack
 
 ELEMENT_BYTES = 4
 """Input is packed, and summed, in f32."""
@@ -71,12 +70,8 @@ class DirectConvolutionKnobs(Knobs, name="direct-convolution"):
     )
 
     constraints = (
-        Constraint(
-            "accumulators-in-registers",
-            "channels * vectors + (vectors + 1 if vectors > 1 else 1) < vector_registers",
-            help="What does not fit is spilled to memory in the innermost loop.",
-        ),
-        Constraint("vectors-of-the-device", "lanes * 32 <= vector_bits"),
+        CHANNELS_IN_REGISTERS,
+        WHOLE_VECTORS,
     )
 
     def validate(self, motif: Motif, facts: Facts) -> None:
@@ -88,18 +83,13 @@ class DirectConvolutionKnobs(Knobs, name="direct-convolution"):
         Knobs.validate(self, motif, facts)
         problem = problem_of(motif)
         if problem is None:
-            raise SelectionError(
-                f"constraint 'image-rows-along-memory' of {self.name} is broken",
+            raise self.broken(
+                "image-rows-along-memory",
                 got=motif.signature(),
                 allowed="a convolution summed in f32, columns innermost in image and result",
             )
         size = problem.buffer_bytes(self, problem.halo(self))
-        if size > STACK_BYTES:
-            raise SelectionError(
-                f"constraint 'block-on-the-stack' of {self.name} is broken",
-                got=f"{size} bytes for {self.to_mapping()}",
-                allowed=f"at most {STACK_BYTES} bytes",
-            )
+        check_stack(self, size, STACK_BYTES)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bellrock.errors import SelectionError
 from bellrock.params.constraint import Constraint
 from bellrock.params.knobs import Knobs, knob
 from bellrock.payload.motifs.base import Motif, MotifKind
 from bellrock.target.base import Facts
+from bellrock.target.cpu.constraints import WHOLE_VECTORS, check_stack
 from bellrock.target.cpu.panels import PAIRS_FEATURE
 
 ELEMENT_BYTES = 4
@@ -53,7 +53,7 @@ class FlashAttentionKnobs(Knobs, name="flash-attention"):
             "rows * vectors + vectors + 1 < vector_registers",
             help="What does not fit is spilled to memory in the innermost loop.",
         ),
-        Constraint("vectors-of-the-device", "lanes * 32 <= vector_bits"),
+        WHOLE_VECTORS,
     )
 
     def validate(self, motif: Motif, facts: Facts) -> None:
@@ -64,23 +64,18 @@ class FlashAttentionKnobs(Knobs, name="flash-attention"):
         """
         Knobs.validate(self, motif, facts)
         if not takes_flash(motif):
-            raise SelectionError(
-                f"constraint 'attention-of-floats' of {self.name} is broken",
+            raise self.broken(
+                "attention-of-floats",
                 got=motif.signature(),
                 allowed=f"an attention of tensors of one type, of {sorted(ELEMENTS)}",
             )
         if self.pairs and not takes_pairs(motif, facts):
-            raise SelectionError(
-                f"constraint 'pairs-of-bf16' of {self.name} is broken",
+            raise self.broken(
+                "pairs-of-bf16",
                 got=f"pairs=True for {motif.signature()}",
                 allowed=f"bf16 operands on a processor with {PAIRS_FEATURE}",
             )
-        if self.buffer_bytes(motif) > STACK_BYTES:
-            raise SelectionError(
-                f"constraint 'block-on-the-stack' of {self.name} is broken",
-                got=f"{self.buffer_bytes(motif)} bytes for {self.to_mapping()}",
-                allowed=f"at most {STACK_BYTES} bytes",
-            )
+        check_stack(self, self.buffer_bytes(motif), STACK_BYTES)
 
     def buffer_bytes(self, motif: Motif) -> int:
         """Return the size of a block's queries, scores and sums, and of copied keys and values."""

@@ -10,11 +10,11 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bellrock.errors import SelectionError
 from bellrock.params.constraint import Constraint, Value
 from bellrock.params.knobs import Knobs, knob
 from bellrock.payload.motifs.base import Motif, MotifKind, Operand
 from bellrock.target.base import Facts
+from bellrock.target.cpu.constraints import check_parallel
 
 _NARROW = {"f32", "bf16", "f16"}
 PAIRS_FEATURE = "avx512bf16"
@@ -78,17 +78,10 @@ class PanelKnobs(Knobs, name="panels"):
             SelectionError: one is broken; it is named, with the values that it saw.
         """
         Knobs.validate(self, motif, facts)
-        for loop, (size, iterator) in enumerate(zip(self.tile, motif.iterators, strict=True)):
-            if size and iterator != "parallel":
-                raise SelectionError(
-                    f"constraint 'blocks-of-parallel-loops' of {self.name} is broken: "
-                    f"loop {loop} is a reduction",
-                    got=f"tile={list(self.tile)} for {motif.signature()}",
-                    allowed="0 for each loop that is not parallel",
-                )
+        check_parallel(self, self.tile, motif)
         if self.vector == "k" and not along_k(motif):
-            raise SelectionError(
-                f"constraint 'k-side-by-side' of {self.name} is broken",
+            raise self.broken(
+                "k-side-by-side",
                 got=f"vector={self.vector} for {motif.signature()}",
                 allowed="vectors along k only where k lies side by side in both operands",
             )
@@ -96,8 +89,8 @@ class PanelKnobs(Knobs, name="panels"):
             self._check_prepared(motif)
         dtypes = {o.dtype for o in motif.inputs}
         if self.pairs and (dtypes != {"bf16"} or PAIRS_FEATURE not in facts.features):
-            raise SelectionError(
-                f"constraint 'pairs-of-bf16' of {self.name} is broken",
+            raise self.broken(
+                "pairs-of-bf16",
                 got=f"pairs=True for {sorted(dtypes)}",
                 allowed=f"bf16 operands on a processor with {PAIRS_FEATURE}",
             )
@@ -107,8 +100,8 @@ class PanelKnobs(Knobs, name="panels"):
         width = self.columns * self.lanes
         cut = [s for s, r in zip(self.tile, motif.roles, strict=True) if r == role and s % width]
         if not motif.inputs[operand].packable or self.vector == "k" or cut:
-            raise SelectionError(
-                f"constraint 'whole-panels-of-a-weight' of {self.name} is broken",
+            raise self.broken(
+                "whole-panels-of-a-weight",
                 got=f"prepared=True, vector={self.vector}, tile={list(self.tile)} for "
                 f"{motif.signature()}",
                 allowed=f"columns that are packable, in blocks of a multiple of {width}",

@@ -11,11 +11,11 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bellrock.errors import SelectionError
 from bellrock.params.constraint import Constraint, Value
 from bellrock.params.knobs import Knobs, knob
 from bellrock.payload.motifs.base import Motif, MotifKind
 from bellrock.target.base import Facts
+from bellrock.target.cpu.constraints import check_parallel
 from bellrock.target.cpu.convolution import DirectConvolutionKnobs, problem_of
 from bellrock.target.cpu.flash_attention import (
     FlashAttentionKnobs,
@@ -76,17 +76,10 @@ class BlockKnobs(Knobs, name="blocks"):
             SelectionError: one is broken; it is named, with the values that it saw.
         """
         Knobs.validate(self, motif, facts)
-        for loop, (size, iterator) in enumerate(zip(self.tile, motif.iterators, strict=True)):
-            if size and iterator != "parallel":
-                raise SelectionError(
-                    f"constraint 'blocks-of-parallel-loops' of {self.name} is broken: "
-                    f"loop {loop} is a reduction",
-                    got=f"tile={list(self.tile)} for {motif.signature()}",
-                    allowed="0 for each loop that is not parallel",
-                )
+        check_parallel(self, self.tile, motif)
         if self.order and sorted(self.order) != list(range(len(motif.loops))):
-            raise SelectionError(
-                f"constraint 'order-is-a-permutation' of {self.name} is broken",
+            raise self.broken(
+                "order-is-a-permutation",
                 got=f"order={list(self.order)}",
                 allowed=f"a permutation of 0..{len(motif.loops) - 1}",
             )

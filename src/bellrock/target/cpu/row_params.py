@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bellrock.errors import SelectionError
 from bellrock.params.knobs import Knobs, knob
 from bellrock.payload.motifs.base import Motif, MotifKind
 from bellrock.target.base import Facts
@@ -48,8 +47,8 @@ class RowKnobs(Knobs, name="rows"):
         """
         Knobs.validate(self, motif, facts)
         if not has_rows(motif):
-            raise SelectionError(
-                f"constraint 'reduction-of-rows' of {self.name} is broken",
+            raise self.broken(
+                "reduction-of-rows",
                 got=motif.signature(),
                 allowed="a reduction with a parallel loop, whose operands are indexed by loops",
             )

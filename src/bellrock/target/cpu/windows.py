@@ -10,11 +10,10 @@ import math
 from dataclasses import dataclass
 
 from bellrock.dialects.pooling.taken import KNOBS, takes_windows
-from bellrock.errors import SelectionError
-from bellrock.params.constraint import Constraint
 from bellrock.params.knobs import Knobs, knob
 from bellrock.payload.motifs.base import Motif
 from bellrock.target.base import Facts
+from bellrock.target.cpu.constraints import WHOLE_VECTORS
 
 BUFFER_ELEMENTS = 4096
 """Of a row's combined window (16 KiB), which has to stay in the L1 cache."""
@@ -38,7 +37,7 @@ class WindowKnobs(Knobs, name=KNOBS):
     )
     parallel: bool = knob(help="Whether the cores share the blocks.")
 
-    constraints = (Constraint("vectors-of-the-device", "lanes * 32 <= vector_bits"),)
+    constraints = (WHOLE_VECTORS,)
 
     def validate(self, motif: Motif, facts: Facts) -> None:
         """Check ranges and constraints, and that the motif is taken.
@@ -48,16 +47,16 @@ class WindowKnobs(Knobs, name=KNOBS):
         """
         Knobs.validate(self, motif, facts)
         if not takes_windows(motif):
-            raise SelectionError(
-                f"constraint 'pooling-along-memory' of {self.name} is broken",
+            raise self.broken(
+                "pooling-along-memory",
                 got=motif.signature(),
                 allowed="a pooling of floats, results along its image's memory",
             )
         _, columns = _plane(motif)
         size = _buffer(motif, min(self.columns or columns, columns))
         if size > 8 * BUFFER_ELEMENTS:
-            raise SelectionError(
-                f"constraint 'row-on-the-stack' of {self.name} is broken",
+            raise self.broken(
+                "row-on-the-stack",
                 got=f"{size} elements for columns={self.columns}",
                 allowed=f"at most {8 * BUFFER_ELEMENTS}",
             )

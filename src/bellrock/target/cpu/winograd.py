@@ -14,12 +14,12 @@ from dataclasses import dataclass
 
 from bellrock.dialects.convolution.geometry import Axis, Halo
 from bellrock.dialects.convolution.minimal_filtering import ALGORITHMS, TAPS, TWO, MinimalFiltering
-from bellrock.errors import SelectionError
 from bellrock.params.constraint import Constraint, Value
 from bellrock.params.knobs import Knobs, knob
 from bellrock.payload.motifs.base import Motif
 from bellrock.payload.motifs.convolution import INEXACT, TRANSPOSED
 from bellrock.target.base import Facts
+from bellrock.target.cpu.constraints import CHANNELS_IN_REGISTERS, WHOLE_VECTORS, check_stack
 from bellrock.target.cpu.convolution import (
     ADD_LATENCY,
     ELEMENT_BYTES,
@@ -75,12 +75,8 @@ class WinogradKnobs(Knobs, name="winograd"):
     )  # fmt: skip
 
     constraints = (
-        Constraint(
-            "accumulators-in-registers",
-            "channels * vectors + (vectors + 1 if vectors > 1 else 1) < vector_registers",
-            help="What does not fit is spilled to memory in the innermost loop.",
-        ),
-        Constraint("vectors-of-the-device", "lanes * 32 <= vector_bits"),
+        CHANNELS_IN_REGISTERS,
+        WHOLE_VECTORS,
         Constraint("whole-panels", "out_channels % channels == 0"),
     )
 
@@ -105,8 +101,8 @@ class WinogradKnobs(Knobs, name="winograd"):
         """
         Knobs.validate(self, motif, facts)
         if self.tile not in tiles_of(motif):
-            raise SelectionError(
-                f"constraint 'tiles-that-are-allowed' of {self.name} is broken",
+            raise self.broken(
+                "tiles-that-are-allowed",
                 got=f"tile={self.tile} for {motif.signature()}",
                 allowed=list(tiles_of(motif)),
                 hint="tiles of 4 x 4 need the variable `winograd_tile` of the pipeline at 4, a "
@@ -114,18 +110,13 @@ class WinogradKnobs(Knobs, name="winograd"):
             )
         problem = tiled_problem(motif, self.algorithm)
         if problem is None:
-            raise SelectionError(
-                f"constraint 'filter-of-3x3' of {self.name} is broken",
+            raise self.broken(
+                "filter-of-3x3",
                 got=motif.signature(),
                 allowed="3 x 3 taps without strides, dilations or groups, of f32",
             )
         size = TiledBlock(problem, self).buffer_bytes
-        if size > STACK_BYTES:
-            raise SelectionError(
-                f"constraint 'block-on-the-stack' of {self.name} is broken",
-                got=f"{size} bytes for {self.to_mapping()}",
-                allowed=f"at most {STACK_BYTES} bytes",
-            )
+        check_stack(self, size, STACK_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
