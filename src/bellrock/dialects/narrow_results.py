@@ -105,7 +105,8 @@ def _exact(value: float, narrow: ir.Type) -> bool:
 
 def _give(value: ir.Value, narrow: ir.Type) -> None:
     """Make a value narrow, and all that reads it widen it."""
-    value.set_type(ir.RankedTensorType.get(value.type.shape, narrow))
+    kind = ir.RankedTensorType.get(value.type.shape, narrow, loc=value.owner.location)
+    value.set_type(kind)
     for use in list(value.uses):
         user, number = use.owner.operation, use.operand_number
         if user.name == "linalg.generic":

@@ -179,8 +179,30 @@ def test_queries_that_see_no_key() -> None:
 @pytest.mark.parametrize(
     "tile",
     [
-        {"queries": 32, "keys": 32, "features": 32, "sub_groups": 2, "held": True},
-        {"queries": 16, "keys": 64, "features": 64, "sub_groups": 1, "held": False},
+        {
+            "queries": 32,
+            "keys": 32,
+            "features": 32,
+            "sub_groups": 2,
+            "held": True,
+            "prefetch_depth": 2,
+        },
+        {
+            "queries": 16,
+            "keys": 64,
+            "features": 64,
+            "sub_groups": 1,
+            "held": False,
+            "prefetch_depth": 0,
+        },
+        {
+            "queries": 16,
+            "keys": 16,
+            "features": 56,
+            "sub_groups": 4,
+            "held": False,
+            "prefetch_depth": 1,
+        },
     ],
 )
 def test_other_tiles(tile: dict[str, int | bool]) -> None:

@@ -6,7 +6,9 @@
 // CHECK-SAME: memref<640xbf16>
 // CHECK: gpu.launch
 // CHECK: xegpu.load_nd {{.*}}transpose
+// CHECK-COUNT-2: xegpu.prefetch_nd
 // CHECK: scf.for {{.*}} iter_args
+// CHECK-COUNT-2: xegpu.prefetch_nd
 // CHECK-COUNT-8: xegpu.dpas
 // CHECK: math.exp
 // CHECK: arith.truncf {{.*}} vector<8xbf16>
@@ -72,7 +74,7 @@ func.func @k(%q: tensor<20x32xbf16>, %k: tensor<40x32xbf16>, %v: tensor<40x32xbf
   %out = linalg.generic {indexing_maps = [#qd, #dk, #qk], iterator_types = ["parallel", "parallel", "reduction"]}
       ins(%weights, %v : tensor<20x40xbf16>, tensor<40x32xbf16>) outs(%u : tensor<20x32xf32>)
       attrs = {bellrock.anchor, bellrock.choice = {by = "default", knobs = "dpas-attention", queries = 16 : i64, keys = 32 : i64,
-        features = 32 : i64, sub_groups = 2 : i64, held = true, grf = 256 : i64}} {
+        features = 32 : i64, sub_groups = 2 : i64, held = true, prefetch_depth = 1 : i64, grf = 256 : i64}} {
   ^bb0(%a: bf16, %b: bf16, %o: f32):
     %x = arith.extf %a : bf16 to f32
     %c = arith.extf %b : bf16 to f32

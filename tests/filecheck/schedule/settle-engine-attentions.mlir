@@ -60,7 +60,7 @@ func.func @whole(%q: tensor<20x16xbf16>, %k: tensor<40x16xbf16>, %v: tensor<40x2
   %out = linalg.generic {indexing_maps = [#qd, #dk, #qk], iterator_types = ["parallel", "parallel", "reduction"]}
       ins(%weights, %v : tensor<20x40xbf16>, tensor<40x24xbf16>) outs(%u : tensor<20x24xf32>)
       attrs = {bellrock.choice = {by = "default", knobs = "dpas-attention", queries = 16 : i64, keys = 32 : i64,
-        features = 24 : i64, sub_groups = 2 : i64, held = true, grf = 256 : i64}} {
+        features = 24 : i64, sub_groups = 2 : i64, held = true, prefetch_depth = 1 : i64, grf = 256 : i64}} {
   ^bb0(%a: bf16, %b: bf16, %o: f32):
     %x = arith.extf %a : bf16 to f32
     %c = arith.extf %b : bf16 to f32
@@ -119,7 +119,7 @@ func.func @mixed(%q: tensor<20x16xbf16>, %k: tensor<40x16xbf16>, %v: tensor<40x2
   %out = linalg.generic {indexing_maps = [#qd, #dk, #qk], iterator_types = ["parallel", "parallel", "reduction"]}
       ins(%weights, %v : tensor<20x40xbf16>, tensor<40x24xf32>) outs(%u : tensor<20x24xf32>)
       attrs = {bellrock.choice = {by = "default", knobs = "dpas-attention", queries = 16 : i64, keys = 32 : i64,
-        features = 24 : i64, sub_groups = 2 : i64, held = true, grf = 256 : i64}} {
+        features = 24 : i64, sub_groups = 2 : i64, held = true, prefetch_depth = 1 : i64, grf = 256 : i64}} {
   ^bb0(%a: bf16, %b: f32, %o: f32):
     %x = arith.extf %a : bf16 to f32
     %c = arith.addf %b, %b : f32

@@ -25,6 +25,7 @@ from bellrock.dialects.matrix_engine.block_io import (
     BatchLoop,
     BlockMatrix,
     Matrix,
+    Prefetcher,
     block_matrix,
     load_block,
     placed,
@@ -107,6 +108,33 @@ class Fragments:
         self._straight = self._depth_first != factor.is_a
         self._masked = self._depth_first and bool(matrix.stacked) and not factor.depth_fits
         self._load = self._place.descriptor(DEPTH, LANES)
+
+    def prefetcher(self, sub_group: Index, sub_groups: int) -> Prefetcher | None:
+        """Return what asks for parts of the factor ahead, if it is read by block loads.
+
+        Args:
+            sub_group: its number in the work-group.
+            sub_groups: of the work-group; they share what is asked for.
+        """
+        if self._place is None:
+            return None
+        return Prefetcher.of(self._place, self._factor.step, sub_group, sub_groups)
+
+    def prefetch(
+        self, ahead: Prefetcher, first: Index, depth: Index, area: tuple[int, int]
+    ) -> None:
+        """Ask for what is read later.
+
+        Args:
+            ahead: of this factor.
+            first: row of A, or column of B.
+            depth: first step of the depth.
+            area: rows of A (or columns of B), and steps of the depth.
+        """
+        if self._depth_first:
+            ahead.emit(depth, first, (area[1], area[0]))
+        else:
+            ahead.emit(first, depth, area)
 
     def at(self, first: Index, depth: Index, count: int) -> list[ir.Value]:
         """Load blocks that lie side by side.

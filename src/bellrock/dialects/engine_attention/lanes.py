@@ -12,7 +12,7 @@ right factor, without any movement; and the sums of the second are features by q
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from torch_mlir import ir
@@ -49,6 +49,8 @@ class Choice:
     """Of a work-group."""
     held: bool
     """Whether queries stay in registers."""
+    prefetch_depth: int
+    """Turns of the loop that keys and values are asked for ahead."""
     registers: int
     """Of a thread."""
 
@@ -89,7 +91,7 @@ def emit_attention(kernel: AttentionKernel, choice: Choice, arguments: Sequence[
         first = code.add(code.scaled(column, choice.sub_groups), sub_group)
         batch = dict(zip(outer, split(plane, sizes), strict=True))
         _SubGroup(
-            kernel.at_positions(arguments), choice, arguments, batch,
+            kernel.at_positions(arguments), choice, arguments, batch, sub_group,
             code.scaled(first, choice.queries), code.scaled(part, choice.features),
         ).emit()  # fmt: skip
         gpu.terminator()
@@ -100,7 +102,7 @@ class _SubGroup:
 
     def __init__(
         self, kernel: AttentionKernel, choice: Choice, arguments: Sequence[ir.Value],
-        batch: dict[int, Index], query: Index, feature: Index,
+        batch: dict[int, Index], sub_group: Index, query: Index, feature: Index,
     ) -> None:  # fmt: skip
         self._kernel, self._choice, self._arguments = kernel, choice, arguments
         self._batch, self._query, self._feature = batch, query, feature
@@ -119,6 +121,7 @@ class _SubGroup:
             kernel.values, kernel.value_factor, kernel.feature, kernel.key, is_a=True
         )
         self._held: dict[int, list[ir.Value]] = {}
+        self._ahead = self._prefetched(sub_group) if choice.prefetch_depth else []
         self._scores = LaneScores(kernel, arguments, keys_fit=keys % self._keys == 0)
 
     def _fragments(
@@ -132,6 +135,25 @@ class _SubGroup:
             step=self._keys if depth == kernel.key else DEPTH,
         )  # fmt: skip
         return Fragments(matrix, self._arguments[operand.argument], self._batch, self._lane)
+
+    def _prefetched(self, sub_group: Index) -> list[Callable[[Index], None]]:
+        """Return what asks for the keys of a turn, and for their values."""
+        depth, features = self._kernel.depth_size, self._blocks * ROWS
+        found: list[Callable[[Index], None]] = []
+        keys, values = (
+            f.prefetcher(sub_group, self._choice.sub_groups) for f in (self._left, self._values)
+        )
+        if keys is not None:
+            area = (self._keys, depth)
+            found.append(lambda key, p=keys: self._left.prefetch(p, key, 0, area))
+        if values is not None:
+            part = (features, self._keys)
+            found.append(lambda key, p=values: self._values.prefetch(p, self._feature, key, part))
+        return found
+
+    def _ask_for(self, key: Index) -> None:
+        for ask in self._ahead:
+            ask(key)
 
     def emit(self) -> None:
         """Emit the loop over keys, and the results."""
@@ -148,7 +170,9 @@ class _SubGroup:
         if isinstance(bound, int) and bound <= self._keys:
             found = self._turn(0, start)
         else:
-            found = code.carried_range(0, bound, start, self._turn, self._keys)
+            for ahead in range(self._choice.prefetch_depth):
+                self._ask_for(ahead * self._keys)
+            found = code.carried_range(0, bound, start, self._prefetching_turn, self._keys)
         for column, softmax in enumerate(self._unpacked(found)):
             self._finish(column, softmax)
 
@@ -165,6 +189,11 @@ class _SubGroup:
         size = 2 + self._blocks
         parts = [values[i * size : (i + 1) * size] for i in range(self._columns)]
         return [_Softmax(p[0], p[1], tuple(p[2:])) for p in parts]
+
+    def _prefetching_turn(self, key: Index, carried: Sequence[ir.Value]) -> list[ir.Value]:
+        """Go on to some more keys, and ask for those of a later turn."""
+        self._ask_for(code.add(key, self._choice.prefetch_depth * self._keys))
+        return self._turn(key, carried)
 
     def _turn(self, key: Index, carried: Sequence[ir.Value]) -> list[ir.Value]:
         """Go on to some more keys."""

@@ -31,6 +31,7 @@ from bellrock.dialects.matrix_engine.lowering import KNOBS as PRODUCT_KNOBS
 from bellrock.dialects.matrix_engine.lowering import REGISTERS
 from bellrock.dialects.outlining import CHOICE, anchor_of, drafted
 from bellrock.dialects.replacing import read_sizes, replace
+from bellrock.dialects.revised_choices import by_signature, revise
 
 _ELEMENTS = ("f16", "bf16")
 _PRODUCT = {
@@ -71,7 +72,8 @@ def _lower_all(root: ir.Operation) -> None:
         if given is None or kernel is None:
             continue
         held = bool(given["held"])
-        numbers = {n: int(given[n]) for n in ("queries", "keys", "features", "sub_groups")}
+        numbers = {n: int(given[n]) for n in (
+            "queries", "keys", "features", "sub_groups", "prefetch_depth")}  # fmt: skip
         choice = Choice(**numbers, registers=int(given["grf"]), held=held)
         replace(function, lambda new, k=kernel, c=choice: _emit(k, c, new))
 
@@ -102,19 +104,28 @@ def _read(function: ir.Operation, anchor: ir.Operation) -> AttentionKernel | Non
 
 
 def _settle_all(root: ir.Operation) -> None:
-    for op, parts in _chosen(root):
-        with ir.InsertionPoint.at_block_begin(module_op(op).regions[0].blocks[0]), op.location:
-            trial = drafted(Group(parts, anchor=op, closed=True))
-        anchor = anchor_of(trial)
-        readable = anchor is not None and _read(trial, anchor) is not None
-        trial.erase()
-        if not readable:
-            op.attributes[CHOICE] = _product_choice(op)
+    for function in ops_named(root, "func.func"):
+        chosen = list(_chosen(function))
+        refused = {op for op, parts in chosen if not _is_one_kernel(op, parts)}
+        for ops in by_signature([op for op, _ in chosen]):
+            # One row of the lock is for all of them.
+            if not refused.isdisjoint(ops):
+                revise(function, ops, _product_choice(ops[0]))
 
 
-def _chosen(root: ir.Operation) -> Iterator[tuple[ir.Operation, list[ir.Operation]]]:
+def _is_one_kernel(op: ir.Operation, parts: list[ir.Operation]) -> bool:
+    """Whether an attention can be lowered, found by drafting its kernel."""
+    with ir.InsertionPoint.at_block_begin(module_op(op).regions[0].blocks[0]), op.location:
+        trial = drafted(Group(parts, anchor=op, closed=True))
+    anchor = anchor_of(trial)
+    readable = anchor is not None and _read(trial, anchor) is not None
+    trial.erase()
+    return readable
+
+
+def _chosen(function: ir.Operation) -> Iterator[tuple[ir.Operation, list[ir.Operation]]]:
     """Yield the last products of attentions that are to be one kernel, with all ops of it."""
-    for op in ops_named(root, "linalg.generic"):
+    for op in ops_named(function, "linalg.generic"):
         if CHOICE in op.attributes and read_sizes(op, ENGINE_KNOBS) is not None:
             parts = chosen_attention(op)
             yield op, [op] if parts is None else in_order(parts)

@@ -189,6 +189,42 @@ def prefetch_block(place: Placed, descriptor: ir.Value, row: Index, column: Inde
     _at("xegpu.prefetch_nd", [descriptor], [], place, row, column, {})
 
 
+@dataclass(frozen=True, slots=True)
+class Prefetcher:
+    """Asks for parts of a matrix, together with the other sub-groups of the work-group."""
+
+    place: Placed
+    descriptor: ir.Value
+    piece: tuple[int, int]
+    """Rows and columns of memory that one sub-group asks for at a time."""
+    sub_group: Index
+    sub_groups: int
+    """Of the work-group."""
+
+    @classmethod
+    def of(cls, place: Placed, tall: int, sub_group: Index, sub_groups: int) -> Prefetcher:
+        """Make the descriptor for pieces of at most so many rows."""
+        piece = (min(tall, 2 * LANES), LANES)
+        return cls(place, place.descriptor(*piece), piece, sub_group, sub_groups)
+
+    def emit(self, row: Index, column: Index, area: tuple[int, int]) -> None:
+        """Ask for the sub-group's share of an area that starts at an element.
+
+        Args:
+            row: of memory; need not be in the matrix.
+            column: of memory.
+            area: rows and columns of memory.
+        """
+        tall, wide = self.piece
+        down, across = -(-area[0] // tall), -(-area[1] // wide)
+        for turn in range(-(-down * across // self.sub_groups)):
+            piece = code.add(self.sub_group, turn * self.sub_groups)
+            below, beside = code.quotient(piece, across)
+            at = (code.add(row, code.scaled(below, tall)),
+                  code.add(column, code.scaled(beside, wide)))  # fmt: skip
+            prefetch_block(self.place, self.descriptor, *at)
+
+
 def store_block(
     value: ir.Value, place: Placed, descriptor: ir.Value, row: Index, column: Index
 ) -> None:

@@ -25,10 +25,10 @@ from bellrock.dialects.matrix_engine.block_io import (
     BlockMatrix,
     Matrix,
     Placed,
+    Prefetcher,
     block_matrix,
     load_block,
     placed,
-    prefetch_block,
 )
 from bellrock.dialects.matrix_engine.points import Points
 from bellrock.dialects.matrix_engine.reading import EngineKernel, Loops, Side
@@ -105,10 +105,10 @@ class BlockSide:
         tall, wide = (DEPTH, self._across) if access.depth_first else (self._across, DEPTH)
         self._form = ("" if is_a else "packed") if straight else "transposed"
         self._load = place.descriptor(tall, wide)
-        self._prefetch: ir.Value | None = None
+        self._prefetch: Prefetcher | None = None
         if choice.prefetch_depth:
-            self._piece = self._piece_sizes()
-            self._prefetch = place.descriptor(*self._piece)
+            groups = choice.sub_groups[0] * choice.sub_groups[1]
+            self._prefetch = Prefetcher.of(place, self._piece_rows(), tile.sub_group, groups)
 
     def blocks(self, depth: Index) -> list[ir.Value]:
         """Load what is multiplied at a part of the depth."""
@@ -137,24 +137,17 @@ class BlockSide:
         choice, tile = self._tile.choice, self._tile
         across = choice.work_group[0 if self._is_a else 1]
         first = tile.group_row if self._is_a else tile.group_column
-        tall, wide = self._piece
-        area = (choice.k_step, across) if self._depth_first else (across, choice.k_step)
-        rows, columns = -(-area[0] // tall), -(-area[1] // wide)
-        groups = choice.sub_groups[0] * choice.sub_groups[1]
-        for turn in range(-(-rows * columns // groups)):
-            piece = code.add(tile.sub_group, turn * groups)
-            down, over = code.quotient(piece, columns)
-            row, column = code.scaled(down, tall), code.scaled(over, wide)
-            start = (depth, first) if self._depth_first else (first, depth)
-            row, column = code.add(row, start[0]), code.add(column, start[1])
-            prefetch_block(self._place, self._prefetch, row, column)
+        if self._depth_first:
+            self._prefetch.emit(depth, first, (choice.k_step, across))
+        else:
+            self._prefetch.emit(first, depth, (across, choice.k_step))
 
-    def _piece_sizes(self) -> tuple[int, int]:
+    def _piece_rows(self) -> int:
+        """Return the rows of memory of a piece."""
         choice = self._tile.choice
         sizes = choice.prefetch_a if self._is_a else choice.prefetch_b
         across, depth = sizes if self._is_a else sizes[::-1]
-        tall = depth if self._depth_first else across
-        return min(tall, 2 * LANES), LANES
+        return depth if self._depth_first else across
 
 
 class GatheredSide:

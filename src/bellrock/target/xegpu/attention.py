@@ -40,6 +40,10 @@ class DpasAttentionKnobs(Knobs, name="dpas-attention"):
         default=8, low=1, values=(1, 2, 4, 8, 16), help="Of a work-group; they share the L1 cache."
     )
     held: bool = knob(help="Whether queries stay in registers.")
+    prefetch_depth: int = knob(
+        default=1, low=0, high=4, unit="turns", values=(0, 1, 2),
+        help="How far ahead keys and values are prefetched; 0 prefetches nothing.",
+    )  # fmt: skip
     grf: int = knob(
         default=256, low=128, high=256, unit="registers", values=(128, 256),
         help="Registers of a thread; 256 halves the threads.",
@@ -72,6 +76,19 @@ class DpasAttentionKnobs(Knobs, name="dpas-attention"):
             "depth": dims["depth"],
             "all_features": -(-dims["features"] // ROWS) * ROWS,
         }
+
+    def registers(self, features: int, depth: int, element: int, register_bytes: int) -> int:
+        """Return the registers that a sub-group takes; as the constraint says it.
+
+        Args:
+            features: of the sub-group, as many as there are.
+            depth: of the scores' product.
+            element: bytes of a factor's element.
+            register_bytes: of one register.
+        """
+        scores = (features + self.keys) * 4 + self.keys * element
+        held = depth * element if self.held else 0
+        return -(-self.queries * (scores + held) // register_bytes) + RESERVED_REGISTERS
 
 
 def takes_attention(motif: Motif) -> bool:

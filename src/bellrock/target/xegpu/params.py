@@ -26,7 +26,8 @@ def knobs_for(motif: Motif) -> tuple[type[Knobs], ...]:
     if not takes_simt(motif):
         return ()
     if takes_attention(motif):
-        return (DpasAttentionKnobs,)
+        # The last product alone is for what turns out to be no kernel, and for locks of that.
+        return (DpasAttentionKnobs, DpasKnobs)
     # What matrix engines take is left to them, however small: sums then round alike for all shapes.
     return (DpasKnobs,) if takes_dpas(motif) else (SimtKnobs,)
 

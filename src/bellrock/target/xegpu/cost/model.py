@@ -13,6 +13,8 @@ from bellrock.params.cost import Prediction
 from bellrock.params.knobs import Knobs
 from bellrock.payload.motifs.base import Motif
 from bellrock.target.base import Facts
+from bellrock.target.xegpu.attention import DpasAttentionKnobs
+from bellrock.target.xegpu.cost.attention import predict_attention
 from bellrock.target.xegpu.cost.dpas import predict_dpas
 from bellrock.target.xegpu.cost.machine import Machine
 from bellrock.target.xegpu.cost.simt import predict_simt
@@ -23,6 +25,7 @@ Predict = Callable[[Motif, Any, Machine], Prediction | None]
 """Knobs are of the class that the function is registered for."""
 
 PREDICTIONS: Mapping[type[Knobs], Predict] = {
+    DpasAttentionKnobs: predict_attention,
     DpasKnobs: predict_dpas,
     SimtKnobs: predict_simt,
 }

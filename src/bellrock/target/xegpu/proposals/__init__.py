@@ -13,13 +13,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from bellrock.params.knobs import Knobs
 from bellrock.payload.motifs.base import Motif
 from bellrock.target.base import MOST_PROPOSALS, Facts
+from bellrock.target.xegpu.attention import DpasAttentionKnobs
 from bellrock.target.xegpu.dpas import DpasKnobs
+from bellrock.target.xegpu.proposals.attention import propose_attention
 from bellrock.target.xegpu.proposals.dpas import propose_dpas
 
 Propose = Callable[[Motif, Facts], Iterator[Knobs]]
 """(motif, facts) -> proposals of one class."""
 
-PROPOSALS: Mapping[type[Knobs], Propose] = {DpasKnobs: propose_dpas}
+PROPOSALS: Mapping[type[Knobs], Propose] = {
+    DpasAttentionKnobs: propose_attention,
+    DpasKnobs: propose_dpas,
+}
 """By class; one that is not here is proposed as its own candidates."""
 
 
@@ -31,6 +36,9 @@ def proposals(motif: Motif, classes: Sequence[type[Knobs]], facts: Facts) -> Ite
         classes: ways to compute it.
         facts: of the device.
     """
+    if DpasAttentionKnobs in classes:
+        # What a product alone would take is no time of an attention.
+        classes = [DpasAttentionKnobs]
     for knobs in classes:
         propose = PROPOSALS.get(knobs)
         if propose is not None:
