@@ -22,6 +22,7 @@ _LOCK = threading.Lock()
 NAMESPACE = "bellrock"
 OP_FILES = (
     "alias_scopes",
+    "align_softmaxes",
     "attention.lowering",
     "block_contraction",
     "block_results",
@@ -44,6 +45,7 @@ OP_FILES = (
     "device.calls",
     "drop_empty",
     "engine_attention.lowering",
+    "engine_attention.marking",
     "expand_math",
     "fold_movement",
     "hoist_invariants",

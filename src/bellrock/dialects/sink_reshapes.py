@@ -27,7 +27,7 @@ for the next convolution then reads it in the finer shape, too.
 from torch_mlir import ir
 from torch_mlir.dialects import ext, linalg, tensor, transform
 
-from bellrock.dialects.extension import Bellrock, each_op, edits_in_place, ops_named
+from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 from bellrock.dialects.fold_movement import maps_of
 from bellrock.dialects.grouping import defining_op, init_index, is_elementwise, iterators
 from bellrock.dialects.raise_reshapes import expanded, expanded_map, generic_like
@@ -41,26 +41,35 @@ class SinkReshapesOp(Bellrock.Operation, name="sink_reshapes"):
 
 
 def _sink_all(root: ir.Operation) -> None:
-    each_op(root, "tensor.collapse_shape", _sink)
+    for collapse in ops_named(root, "tensor.collapse_shape"):
+        if not _is_sinkable(collapse):
+            continue
+        readers = [u.owner.operation for u in collapse.results[0].uses]
+        wanted_again = len(readers) > 1 and any(_is_expanded(r, collapse) for r in readers)
+        if wanted_again or _parts_epilogue(collapse, readers):
+            sink(collapse)
 
 
-def _sink(collapse: ir.Operation) -> None:
-    source = collapse.operands[0]
-    shape = ir.RankedTensorType(source.type)
+def sink(collapse: ir.Operation) -> list[ir.Operation]:
+    """Make all that reads a collapsed tensor of the finer one, if all of it can be.
+
+    Args:
+        collapse: a `tensor.collapse_shape`; it is erased then.
+
+    Returns:
+        The same op for each result of these.
+    """
     readers = [u.owner.operation for u in collapse.results[0].uses]
-    if not shape.has_static_shape or not _groups(collapse):
-        return  # a single number has no loops that could become finer
-    if not all(_takes(r, collapse) for r in readers):
-        return
-    wanted_again = len(readers) > 1 and any(_is_expanded(r, collapse) for r in readers)
-    if not wanted_again and not _parts_epilogue(collapse, readers):
-        return
+    if not _is_sinkable(collapse):
+        return []
     # Makers first: what one of the readers makes may be read by another.
     order = [o.operation for o in collapse.block.operations]
+    made: list[ir.Operation | None] = []
     for reader in sorted(readers, key=order.index):
         with ir.InsertionPoint(reader), reader.location:
-            _expand(reader, collapse)
+            made.append(_expand(reader, collapse))
     collapse.erase()
+    return [op for op in made if op is not None]
 
 
 def _parts_epilogue(collapse: ir.Operation, readers: list[ir.Operation]) -> bool:
@@ -74,11 +83,21 @@ def _parts_epilogue(collapse: ir.Operation, readers: list[ir.Operation]) -> bool
         and len(list(collapse.operands[0].uses)) == 1
         and len(readers) == 1
         and is_elementwise(readers[0])
-        and all(sum(finer[d] != 1 for d in group) <= 1 for group in _groups(collapse))
+        and all(sum(finer[d] != 1 for d in group) <= 1 for group in groups_of(collapse))
     )
 
 
-def _groups(reshape: ir.Operation) -> list[list[int]]:
+def _is_sinkable(collapse: ir.Operation) -> bool:
+    """Whether all that reads a collapsed tensor can work in the finer shape."""
+    if not ir.RankedTensorType(collapse.operands[0].type).has_static_shape:
+        return False
+    if not groups_of(collapse):
+        return False  # a single number has no loops that could become finer
+    return all(_takes(u.owner.operation, collapse) for u in collapse.results[0].uses)
+
+
+def groups_of(reshape: ir.Operation) -> list[list[int]]:
+    """Return the dimensions of the finer shape that each of the coarser one is."""
     return [[ir.IntegerAttr(i).value for i in ir.ArrayAttr(g)]
             for g in ir.ArrayAttr(reshape.attributes["reassociation"])]  # fmt: skip
 
@@ -109,7 +128,7 @@ def _takes(op: ir.Operation, collapse: ir.Operation) -> bool:
     loops = maps_of(op)[operands.index(value)].results
     return all(
         len(group) == 1 or (isinstance(e, ir.AffineDimExpr) and kinds[e.position] == "parallel")
-        for e, group in zip(loops, _groups(collapse), strict=True)
+        for e, group in zip(loops, groups_of(collapse), strict=True)
     )
 
 
@@ -117,18 +136,18 @@ def _is_expanded(op: ir.Operation, collapse: ir.Operation) -> bool:
     """Whether all that is made of an op's result is an expansion by the same groups."""
     users = [u.owner.operation for u in op.results[0].uses]
     return bool(users) and all(
-        u.name == "tensor.expand_shape" and _groups(u) == _groups(collapse) for u in users
+        u.name == "tensor.expand_shape" and groups_of(u) == groups_of(collapse) for u in users
     )
 
 
-def _expand(op: ir.Operation, collapse: ir.Operation) -> None:
-    """Give an op the loops of the finer shape."""
+def _expand(op: ir.Operation, collapse: ir.Operation) -> ir.Operation | None:
+    """Give an op the loops of the finer shape; return what collapses its result, if that has."""
     number = _operand_number(op, collapse.results[0])
     maps, kinds = maps_of(op), iterators(op)
     finer = list(ir.RankedTensorType(collapse.operands[0].type).shape)
     sizes = _loop_sizes(op, maps)
     parts = {i: [sizes[i]] for i in range(len(kinds))}
-    for e, group in zip(maps[number].results, _groups(collapse), strict=True):
+    for e, group in zip(maps[number].results, groups_of(collapse), strict=True):
         if isinstance(e, ir.AffineDimExpr):
             parts[e.position] = [finer[d] for d in group]
     groups: list[list[int]] = []
@@ -147,12 +166,14 @@ def _expand(op: ir.Operation, collapse: ir.Operation) -> None:
         [kind for kind, group in zip(kinds, groups, strict=True) for _ in group],
     )  # fmt: skip
     own = _result_groups(maps[-1], groups)
-    result = new.results[0]
+    result, collapsed = new.results[0], None
     if sum(len(g) for g in own) > len(own):
         _insert_finer(op.results[0], result)
-        result = tensor.CollapseShapeOp(op.results[0].type, result, own).result
+        collapsed = tensor.CollapseShapeOp(op.results[0].type, result, own).operation
+        result = collapsed.results[0]
     op.results[0].replace_all_uses_with(result)
     op.erase()
+    return collapsed
 
 
 def _insert_finer(value: ir.Value, finer: ir.Value) -> None:

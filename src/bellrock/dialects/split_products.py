@@ -11,7 +11,7 @@ Rewrite:
     %f = linalg.generic (m, k) ins(%a) { max(%a, 0) }
     %r = linalg.generic (m, n, k) ins(%f, %b) { %c + %f * %b }
 
-Leaves alone: a body that uses its indices, and one that is no sum of products.
+Leaves alone: a body that is no sum of products.
 """
 
 # No postponed annotations here: the dialect reads the field types from them.
@@ -53,9 +53,8 @@ def _narrows(op: ir.Operation) -> bool:
 
 
 def _reads_by_loops(op: ir.Operation) -> bool:
-    """Whether every operand is indexed by loops alone, and the body knows no index."""
-    by_loops = all(isinstance(e, ir.AffineDimExpr) for m in maps_of(op) for e in m.results)
-    return by_loops and not ops_named(op, "linalg.index")
+    """Whether every operand is indexed by loops alone."""
+    return all(isinstance(e, ir.AffineDimExpr) for m in maps_of(op) for e in m.results)
 
 
 def _factors(block: ir.Block) -> tuple[ir.Value, ir.Value] | None:
@@ -114,7 +113,9 @@ def _factor_operand(op: ir.Operation, factor: ir.Value) -> tuple[ir.Value, ir.Af
         index = arguments.index(factor)
         return op.operands[index], maps[index]
     used = leaves_of(factor, arguments)
-    loops = sorted({ir.AffineDimExpr(e).position for i in used for e in maps[i].results})
+    indices = indices_of(factor)
+    read = {ir.AffineDimExpr(e).position for i in used for e in maps[i].results}
+    loops = sorted(read | {_dimension(i) for i in indices})
     place = [ir.AffineExpr.get_constant(0)] * maps[0].n_dims
     for new, loop in enumerate(loops):
         place[loop] = ir.AffineExpr.get_dim(new)
@@ -122,9 +123,10 @@ def _factor_operand(op: ir.Operation, factor: ir.Value) -> tuple[ir.Value, ir.Af
     own = [ir.AffineMap.get(len(loops), 0, [e.compose(renamed) for e in maps[i].results])
            for i in used]  # fmt: skip
     inputs = [op.operands[i] for i in used]
-    sizes = {ir.AffineDimExpr(e).position: size for value, access in zip(inputs, own, strict=True)
+    sizes = {ir.AffineDimExpr(e).position: size
+             for value, access in zip(op.operands, maps, strict=True)
              for e, size in zip(access.results, value.type.shape, strict=True)}  # fmt: skip
-    empty = tensor.EmptyOp([sizes[i] for i in range(len(loops))], factor.type).result
+    empty = tensor.EmptyOp([sizes[loop] for loop in loops], factor.type).result
     access = [ir.AffineMapAttr.get(m) for m in (*own, ir.AffineMap.get_identity(len(loops)))]
     parallel = ir.Attribute.parse(_PARALLEL)
     made = linalg.GenericOp([empty.type], inputs, [empty], ir.ArrayAttr.get(access),
@@ -133,9 +135,31 @@ def _factor_operand(op: ir.Operation, factor: ir.Value) -> tuple[ir.Value, ir.Af
     body = made.regions[0].blocks.append(*types)
     with ir.InsertionPoint(body):
         known = {arguments[i]: a for i, a in zip(used, body.arguments, strict=False)}
+        for index in indices:
+            known[index.results[0]] = linalg.IndexOp(loops.index(_dimension(index))).result
         linalg.YieldOp([cloned(factor, known)])
-    read = [ir.AffineExpr.get_dim(loop) for loop in loops]
-    return made.results[0], ir.AffineMap.get(maps[0].n_dims, 0, read)
+    place = [ir.AffineExpr.get_dim(loop) for loop in loops]
+    return made.results[0], ir.AffineMap.get(maps[0].n_dims, 0, place)
+
+
+def _dimension(index: ir.Operation) -> int:
+    """Return the loop whose index an op reads."""
+    return ir.IntegerAttr(index.attributes["dim"]).value
+
+
+def indices_of(value: ir.Value) -> list[ir.Operation]:
+    """Return the reads of indices that a value in a body is computed from."""
+    found: list[ir.Operation] = []
+    pending, seen = [value], set()
+    while pending:
+        made = _maker(pending.pop())
+        if made is None or made in seen or made.parent.operation.name != "linalg.generic":
+            continue
+        seen.add(made)
+        if made.name == "linalg.index":
+            found.append(made)
+        pending.extend(made.operands)
+    return found
 
 
 def leaves_of(value: ir.Value, arguments: list[ir.Value]) -> list[int]:

@@ -60,3 +60,27 @@ func.func @rounded(%a: tensor<5x7xf32>, %b: tensor<7x6xf16>, %o: tensor<5x6xf32>
   } -> tensor<5x6xf32>
   return %r : tensor<5x6xf32>
 }
+
+// A factor that depends on where it is becomes an op that knows the same places.
+// CHECK-LABEL: func.func @masked
+// CHECK: %[[MASKED:.*]] = linalg.generic {{.*}}["parallel", "parallel"]} ins(%arg0 : tensor<5x7xf32>)
+// CHECK: linalg.index 0
+// CHECK: linalg.index 1
+// CHECK: linalg.generic {{.*}}"reduction"]} ins(%[[MASKED]], %arg1 : tensor<5x7xf32>, tensor<7x6xf32>)
+// CHECK-NOT: linalg.index
+// CHECK: return
+func.func @masked(%a: tensor<5x7xf32>, %b: tensor<7x6xf32>, %o: tensor<5x6xf32>) -> tensor<5x6xf32> {
+  %zero = arith.constant 0.0 : f32
+  %r = linalg.generic {indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>], iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%a, %b : tensor<5x7xf32>, tensor<7x6xf32>) outs(%o : tensor<5x6xf32>) {
+  ^bb0(%p: f32, %q: f32, %s: f32):
+    %i = linalg.index 0 : index
+    %j = linalg.index 2 : index
+    %c = arith.cmpi ule, %j, %i : index
+    %x = arith.select %c, %p, %zero : f32
+    %m = arith.mulf %x, %q : f32
+    %t = arith.addf %s, %m : f32
+    linalg.yield %t : f32
+  } -> tensor<5x6xf32>
+  return %r : tensor<5x6xf32>
+}

@@ -60,6 +60,8 @@ class AttentionKernel:
     """Whether exponentials are rounded to bf16 before they are multiplied."""
     stages: tuple[ScoreStage, ...]
     empty_is_zero: bool
+    softmax: bool
+    """Whether scores go through a softmax; else stages make what multiplies values."""
 
     def at_positions(self, arguments: Sequence[ir.Value]) -> AttentionKernel:
         """Return the kernel with operands that start where arguments say."""
@@ -98,11 +100,11 @@ def read_kernel(function: ir.Operation, anchor: ir.Operation) -> AttentionKernel
         return None
     returned = list(list(blocks[0].operations)[-1].operation.operands)
     sides = _sides(found)
-    stages = [_stage(stage, len(found.exponential.loops)) for stage in found.stages]
+    stages = [_stage(stage, len(found.shape)) for stage in found.stages]
     if returned != [found.result.op.results[0]] or sides is None or any(s is None for s in stages):
         return None
     return AttentionKernel(
-        shape=found.exponential.loops,
+        shape=found.shape,
         query=found.query,
         key=found.key,
         depth_size=found.scores.loops[_reduced(found.scores)],
@@ -117,6 +119,7 @@ def read_kernel(function: ir.Operation, anchor: ir.Operation) -> AttentionKernel
         narrow_weights=found.weights is not None and found.weights.dtypes[-1] == "bf16",
         stages=tuple(s for s in stages if s is not None),
         empty_is_zero=found.empty_is_zero,
+        softmax=found.exponential is not None,
     )
 
 
@@ -141,7 +144,7 @@ def _feature_loop(found: Attention) -> int:
 
 def _sides(found: Attention) -> tuple[Operand, Operand, Operand, Operand] | None:
     """Return queries, keys, values and result."""
-    rank = len(found.exponential.loops)
+    rank = len(found.shape)
     scores, output = found.scores, found.output
     if len(output.loops) != rank + 1:
         return None

@@ -16,8 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from torch_mlir import ir
-from torch_mlir.dialects import arith, gpu, vector
-from torch_mlir.dialects import math as math_dialect
+from torch_mlir.dialects import arith, gpu
 
 from bellrock.dialects import vector_code as code
 from bellrock.dialects.attention.factor import Factor
@@ -26,7 +25,8 @@ from bellrock.dialects.attention.score_stages import seen_keys
 from bellrock.dialects.convolution.operands import Operand
 from bellrock.dialects.engine_attention.fragments import FactorMatrix, Fragments
 from bellrock.dialects.engine_attention.results import store_features
-from bellrock.dialects.engine_attention.scores import LaneScores, splat
+from bellrock.dialects.engine_attention.scores import LaneScores
+from bellrock.dialects.engine_attention.weighing import AsScored, OnlineSoftmax, Query, Weighing
 from bellrock.dialects.matrix_engine.block_io import DEPTH, LANES, ROWS, multiply
 from bellrock.dialects.matrix_engine.views import split
 from bellrock.dialects.vector_code import Index
@@ -53,21 +53,6 @@ class Choice:
     """Turns of the loop that keys and values are asked for ahead."""
     registers: int
     """Of a thread."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Softmax:
-    """What a lane knows of the softmax of one query."""
-
-    maximum: ir.Value
-    total: ir.Value
-    sums: tuple[ir.Value, ...]
-    """Of the second product: a vector for each 8 features."""
-
-    @property
-    def values(self) -> list[ir.Value]:
-        """All of it, to be carried by a loop."""
-        return [self.maximum, self.total, *self.sums]
 
 
 def emit_attention(kernel: AttentionKernel, choice: Choice, arguments: Sequence[ir.Value]) -> None:
@@ -122,7 +107,12 @@ class _SubGroup:
         )
         self._held: dict[int, list[ir.Value]] = {}
         self._ahead = self._prefetched(sub_group) if choice.prefetch_depth else []
-        self._scores = LaneScores(kernel, arguments, keys_fit=keys % self._keys == 0)
+        self._weighing: Weighing = (
+            OnlineSoftmax(kernel.empty_is_zero) if kernel.softmax else AsScored()
+        )
+        self._scores = LaneScores(
+            kernel, arguments, keys_fit=keys % self._keys == 0, beyond=self._weighing.beyond
+        )
 
     def _fragments(
         self, operand: Operand, made: Factor, across: int, depth: int, *, is_a: bool
@@ -157,14 +147,11 @@ class _SubGroup:
 
     def emit(self) -> None:
         """Emit the loop over keys, and the results."""
-        f32 = ir.F32Type.get()
         if self._choice.held:
             for at in range(0, self._kernel.depth_size, DEPTH):
                 self._held[at] = self._right.at(self._query, at, self._columns)
-        one = _Softmax(
-            arith.constant(f32, -math.inf), arith.constant(f32, 0.0),
-            (code.zeros(ROWS, f32),) * self._blocks,
-        )  # fmt: skip
+        zeros = (code.zeros(ROWS, ir.F32Type.get()),) * self._blocks
+        one = Query(self._weighing.start(), zeros)
         start = one.values * self._columns
         bound = self._seen()
         if isinstance(bound, int) and bound <= self._keys:
@@ -173,22 +160,24 @@ class _SubGroup:
             for ahead in range(self._choice.prefetch_depth):
                 self._ask_for(ahead * self._keys)
             found = code.carried_range(0, bound, start, self._prefetching_turn, self._keys)
-        for column, softmax in enumerate(self._unpacked(found)):
-            self._finish(column, softmax)
+        for column, query in enumerate(self._unpacked(found)):
+            self._finish(column, query)
 
     def _seen(self) -> Index:
         """Return how many keys some query of the sub-group sees."""
         total = self._kernel.shape[self._kernel.key]
-        beyond = seen_keys(self._kernel)
+        # What a mask hides is nothing to a softmax; otherwise it is what the stages make of it.
+        beyond = seen_keys(self._kernel) if self._kernel.softmax else None
         if beyond is None:
             return total
         unseen = code.add(self._query, self._choice.queries - 1 + beyond)
         return code.minimum(code.maximum(unseen, 0), total)
 
-    def _unpacked(self, values: Sequence[ir.Value]) -> list[_Softmax]:
-        size = 2 + self._blocks
+    def _unpacked(self, values: Sequence[ir.Value]) -> list[Query]:
+        known = len(values) // self._columns - self._blocks
+        size = known + self._blocks
         parts = [values[i * size : (i + 1) * size] for i in range(self._columns)]
-        return [_Softmax(p[0], p[1], tuple(p[2:])) for p in parts]
+        return [Query(tuple(p[:known]), tuple(p[known:])) for p in parts]
 
     def _prefetching_turn(self, key: Index, carried: Sequence[ir.Value]) -> list[ir.Value]:
         """Go on to some more keys, and ask for those of a later turn."""
@@ -199,18 +188,18 @@ class _SubGroup:
         """Go on to some more keys."""
         scores = self._products(key)
         made = [
-            self._weights(key, column, [row[column] for row in scores], softmax)
-            for column, softmax in enumerate(self._unpacked(carried))
+            self._weights(key, column, [row[column] for row in scores], query)
+            for column, query in enumerate(self._unpacked(carried))
         ]
-        sums = [list(softmax.sums) for softmax, _ in made]
+        sums = [list(query.sums) for query, _ in made]
         for number, at in enumerate(range(0, self._keys, DEPTH)):
             values = self._values.at(self._feature, code.add(key, at), self._blocks)
             for column, (_, weights) in enumerate(made):
                 for block, value in enumerate(values):
                     sums[column][block] = multiply(value, weights[number], sums[column][block])
         found: list[ir.Value] = []
-        for (softmax, _), total in zip(made, sums, strict=True):
-            found += [softmax.maximum, softmax.total, *total]
+        for (query, _), total in zip(made, sums, strict=True):
+            found += [*query.known, *total]
         return found
 
     def _products(self, key: Index) -> list[list[ir.Value]]:
@@ -240,9 +229,9 @@ class _SubGroup:
         return code.add(self._query, column * LANES, self._lane)
 
     def _weights(
-        self, key: Index, column: int, scores: Sequence[ir.Value], before: _Softmax
-    ) -> tuple[_Softmax, list[ir.Value]]:
-        """Return a query's softmax with these scores, and what values are multiplied by."""
+        self, key: Index, column: int, scores: Sequence[ir.Value], before: Query
+    ) -> tuple[Query, list[ir.Value]]:
+        """Return what is known of a query with these scores, and what multiplies values."""
         kernel = self._kernel
         query = code.minimum(self._query_of(column), kernel.shape[kernel.query] - 1)
         point = {**self._batch, kernel.query: query}
@@ -250,21 +239,11 @@ class _SubGroup:
             self._scores.emit(value, {**point, kernel.key: code.add(key, i * ROWS)})
             for i, value in enumerate(scores)
         ]
-        f32 = ir.F32Type.get()
-        peak = larger(before.maximum, peak_of(staged))
-        unseen = arith.cmpf(arith.CmpFPredicate.OEQ, peak, arith.constant(f32, -math.inf))
-        # Where no key was seen yet, exponentials are of minus infinity less zero.
-        shift = arith.select(unseen, arith.constant(f32, 0.0), peak)
-        scale = math_dialect.exp(arith.subf(before.maximum, shift))
-        shifts = code.broadcast(shift, ROWS)
-        weights = [math_dialect.exp(arith.subf(value, shifts)) for value in staged]
-        total = arith.addf(arith.mulf(before.total, scale), sum_of(weights))
-        scales = code.broadcast(scale, ROWS)
-        sums = tuple(arith.mulf(value, scales) for value in before.sums)
-        return _Softmax(peak, total, sums), self._narrowed(weights)
+        after, weights = self._weighing.turn(staged, before)
+        return after, self._narrowed(weights)
 
     def _narrowed(self, weights: Sequence[ir.Value]) -> list[ir.Value]:
-        """Return exponentials as blocks of a right factor."""
+        """Return weights as blocks of a right factor."""
         kind = ir.VectorType.get([ROWS], self._kernel.value_factor.element)
         narrow = [arith.truncf(kind, w) for w in weights]
         return [
@@ -272,42 +251,9 @@ class _SubGroup:
             for i in range(0, len(narrow), 2)
         ]
 
-    def _finish(self, column: int, softmax: _Softmax) -> None:
-        """Divide by the total, and put the results where they belong."""
-        total = softmax.total
-        f32 = ir.F32Type.get()
-        if self._kernel.empty_is_zero:
-            zero = arith.constant(f32, 0.0)
-            empty = arith.cmpf(arith.CmpFPredicate.OEQ, total, zero)
-            total = arith.select(empty, arith.constant(f32, 1.0), total)
-        totals = code.broadcast(total, ROWS)
-        results = [arith.divf(value, totals) for value in softmax.sums]
+    def _finish(self, column: int, query: Query) -> None:
+        """Put the results where they belong."""
         point = {**self._batch, self._kernel.query: self._query_of(column)}
-        store_features(self._kernel, self._arguments, results, point, self._feature)
-
-
-def larger(a: ir.Value, b: ir.Value) -> ir.Value:
-    """Return the larger; a NaN in `b` is not kept, but its exponential will be."""
-    return arith.select(arith.cmpf(arith.CmpFPredicate.OGT, b, a), b, a)
-
-
-def peak_of(vectors: Sequence[ir.Value]) -> ir.Value:
-    """Return the largest element."""
-    best = splat(ROWS, -math.inf)
-    for value in vectors:
-        best = larger(best, value)
-    elements = [vector.extract(best, [], [e]) for e in range(ROWS)]
-    while len(elements) > 1:
-        elements = [larger(a, b) for a, b in zip(elements[::2], elements[1::2], strict=True)]
-    return elements[0]
-
-
-def sum_of(vectors: Sequence[ir.Value]) -> ir.Value:
-    """Return the sum of all elements."""
-    total = vectors[0]
-    for value in vectors[1:]:
-        total = arith.addf(total, value)
-    elements = [vector.extract(total, [], [e]) for e in range(ROWS)]
-    while len(elements) > 1:
-        elements = [arith.addf(a, b) for a, b in zip(elements[::2], elements[1::2], strict=True)]
-    return elements[0]
+        store_features(
+            self._kernel, self._arguments, self._weighing.results(query), point, self._feature
+        )

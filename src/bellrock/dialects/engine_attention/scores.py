@@ -1,4 +1,4 @@
-"""What is done to scores before their softmax, on the 8 keys that a lane has of its query.
+"""What is done to scores before their softmax, or instead of one, on a lane's 8 keys of its query.
 
 Flows in: `ScoreStage`s, a vector of scores and where it is. Flows out: the vector in f32, after
 them.
@@ -31,9 +31,11 @@ class LaneScores:
     arguments: Sequence[ir.Value]
     keys_fit: bool
     """Whether no key is beyond the last."""
+    beyond: float
+    """The score of keys beyond the last."""
 
     def emit(self, scores: ir.Value, point: Point) -> ir.Value:
-        """Return the scores after all stages, minus infinity for keys that there are not."""
+        """Return the scores after all stages, `beyond` for keys that there are not."""
         for stage in self.kernel.stages:
             scores = self._stage(stage, scores, point)
         f32 = ir.F32Type.get()
@@ -44,7 +46,7 @@ class LaneScores:
         total = code.broadcast(code.as_value(self.kernel.shape[self.kernel.key]), ROWS)
         keys = self._position(self.kernel.key, point)
         inside = arith.cmpi(arith.CmpIPredicate.ult, keys, total)
-        return arith.select(inside, scores, splat(ROWS, float("-inf")))
+        return arith.select(inside, scores, splat(ROWS, self.beyond))
 
     def _stage(self, stage: ScoreStage, scores: ir.Value, point: Point) -> ir.Value:
         body = stage.op.regions[0].blocks[0]

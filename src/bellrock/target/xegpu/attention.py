@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from bellrock.params.constraint import Constraint, Value
 from bellrock.params.knobs import Knobs, knob
+from bellrock.payload.motifs.attention_unnormalised import ELEMENTWISE
 from bellrock.payload.motifs.base import Motif, MotifKind
 from bellrock.target.base import Facts
 from bellrock.target.xegpu.dpas import RESERVED_REGISTERS, takes_dpas
@@ -99,7 +100,7 @@ def takes_attention(motif: Motif) -> bool:
     """
     return (
         motif.kind is MotifKind.ATTENTION
-        and motif.variant == ""
+        and motif.variant in ("", ELEMENTWISE)
         and takes_dpas(motif)
         and min(motif.dims.values()) > 0
     )

@@ -23,6 +23,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bellrock.params.cost import Prediction
+from bellrock.payload.motifs.attention_unnormalised import ELEMENTWISE
 from bellrock.payload.motifs.base import Motif, element_bytes
 from bellrock.target.xegpu.attention import LANES, ROWS, DpasAttentionKnobs
 from bellrock.target.xegpu.cost.dpas import (
@@ -34,11 +35,13 @@ from bellrock.target.xegpu.cost.dpas import (
     TURN_CLOCKS,
 )
 from bellrock.target.xegpu.cost.machine import Machine
-from bellrock.target.xegpu.cost.terms import ceil_div, overlapped, predicted
+from bellrock.target.xegpu.cost.terms import ceil_div, overlapped, predicted, rounds
 from bellrock.target.xegpu.product import product_of
 
 SCORE_OPERATIONS = 16.0
 """Vector operations on one score: scale, mask, maximum, exponential, total, rounding. Assumed."""
+STAGE_OPERATIONS = 6.0
+"""The same where there is no softmax. Assumed."""
 QUERY_OPERATIONS = 48.0
 """On one query in one turn: the tree of its maximum and total, the scale of its sums. Assumed."""
 FMA = 2
@@ -111,11 +114,6 @@ class Work:
         """Matrix instructions of one turn of one sub-group."""
         return self.score_products + self.value_products
 
-    def rounds(self) -> list[tuple[int, int]]:
-        """Return how often the busiest Xe-core runs how many work-groups together."""
-        full, rest = divmod(self.per_core, self.resident)
-        return [(full, self.resident), *([(1, rest)] if rest else [])]
-
 
 def predict_attention(motif: Motif, knobs: DpasAttentionKnobs, machine: Machine) -> Prediction:
     """Return the time of an attention.
@@ -148,10 +146,13 @@ def predict_attention(motif: Motif, knobs: DpasAttentionKnobs, machine: Machine)
     return predicted(machine, clocks, launches=1)
 
 
-def _vector_clocks(work: Work, knobs: DpasAttentionKnobs, machine: Machine) -> float:
-    """Return the clocks of one sub-group's softmax in one turn."""
+def _vector_clocks(motif: Motif, work: Work, knobs: DpasAttentionKnobs, machine: Machine) -> float:
+    """Return the clocks of what one sub-group does to scores in one turn."""
+    scores = knobs.keys * knobs.queries
+    if motif.variant == ELEMENTWISE:
+        return scores * STAGE_OPERATIONS * FMA / machine.vector_flops
     operations = (
-        knobs.keys * knobs.queries * SCORE_OPERATIONS
+        scores * SCORE_OPERATIONS
         + knobs.queries * QUERY_OPERATIONS
         + knobs.queries * work.features  # sums are scaled again
     )
@@ -163,13 +164,13 @@ def _engines(
 ) -> dict[str, float]:
     """Return the clocks of the busiest Xe-core's engines, by what they do."""
     instruction = ROWS * LANES * DEPTH_ELEMENTS * FMA / machine.matrix_flops
-    own, vector = work.products * instruction, _vector_clocks(work, knobs, machine)
+    own, vector = work.products * instruction, _vector_clocks(motif, work, knobs, machine)
     chain = DPAS_LATENCY_CLOCKS * (
         ceil_div(motif.dims["depth"], DEPTH_ELEMENTS) + knobs.keys // LANES
     )
     beyond = _supply(motif, work, knobs, machine)
     busy = stalls = shown = waits = loop = 0.0
-    for count, groups in work.rounds():
+    for count, groups in rounds(work.per_core, work.resident):
         threads = ceil_div(groups * knobs.sub_groups, machine.engines)
         turns = count * work.turns
         fed = max(threads * own, chain)

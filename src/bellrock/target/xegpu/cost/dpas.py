@@ -32,7 +32,7 @@ from bellrock.target.xegpu.cost.machine import (
     MESSAGE_CLOCKS,
     Machine,
 )
-from bellrock.target.xegpu.cost.terms import ceil_div, overlapped, predicted
+from bellrock.target.xegpu.cost.terms import ceil_div, overlapped, predicted, rounds
 from bellrock.target.xegpu.dpas import RESERVED_REGISTERS, DpasKnobs
 from bellrock.target.xegpu.product import (
     Access,
@@ -89,11 +89,6 @@ class Work:
             per_core=per_core, resident=max(1, min(fitting, per_core)),
         )  # fmt: skip
 
-    def rounds(self) -> list[tuple[int, int]]:
-        """Return how often the busiest Xe-core runs how many work-groups together."""
-        full, rest = divmod(self.per_core, self.resident)
-        return [(full, self.resident), *([(1, rest)] if rest else [])]
-
 
 def predict_dpas(motif: Motif, knobs: DpasKnobs, machine: Machine) -> Prediction:
     """Return the time of a contraction.
@@ -140,7 +135,7 @@ def _engines(work: Work, knobs: DpasKnobs, machine: Machine) -> dict[str, float]
     even = own * work.steps * work.sub_groups * work.groups / (machine.cores * machine.engines)
     near, ahead, beyond = _supply(work, knobs, machine)
     busy = stalls = waits = loop = 0.0
-    for count, groups in work.rounds():
+    for count, groups in rounds(work.per_core, work.resident):
         threads = ceil_div(groups * work.sub_groups, machine.engines)
         turns = count * work.steps
         fed = parts * max(threads * sums * instruction, DPAS_LATENCY_CLOCKS)

@@ -18,7 +18,7 @@ import math
 from bellrock.params.cost import Prediction
 from bellrock.payload.motifs.base import Motif, Operand
 from bellrock.target.xegpu.cost.machine import MESSAGE_CLOCKS, Machine
-from bellrock.target.xegpu.cost.terms import ceil_div, overlapped, predicted
+from bellrock.target.xegpu.cost.terms import ceil_div, overlapped, predicted, rounds
 from bellrock.target.xegpu.simt import SimtKnobs, names_of, row_dimension
 
 ITERATION_OPERATIONS = 2.0
@@ -58,7 +58,7 @@ def predict_simt(motif: Motif, knobs: SimtKnobs, machine: Machine) -> Prediction
     of_one = knobs.group_size * knobs.items * turns_of_item * operations / machine.vector_flops
     even = groups * of_one / (machine.cores * machine.engines)
     turns = 0.0
-    for count, together in _rounds(per_core, resident):
+    for count, together in rounds(per_core, resident):
         shares = together * knobs.group_size / machine.sub_group
         turns += count * together / min(machine.engines, max(1.0, shares))
     beside = overlapped(
@@ -77,12 +77,6 @@ def predict_simt(motif: Motif, knobs: SimtKnobs, machine: Machine) -> Prediction
     if rows:
         clocks["combining"] = per_core * _combining(knobs, machine) / machine.engines
     return predicted(machine, clocks, launches=1)
-
-
-def _rounds(per_core: int, resident: int) -> list[tuple[int, int]]:
-    """Return how often an Xe-core runs how many work-groups together."""
-    full, rest = divmod(per_core, resident)
-    return [(full, resident), *([(1, rest)] if rest else [])]
 
 
 def _combining(knobs: SimtKnobs, machine: Machine) -> float:

@@ -20,6 +20,17 @@ def ceil_div(a: int, b: int) -> int:
     return -(-a // b)
 
 
+def rounds(per_core: int, resident: int) -> list[tuple[int, int]]:
+    """Return how often an Xe-core runs how many work-groups together.
+
+    Args:
+        per_core: work-groups that it runs in all.
+        resident: work-groups that it has room for.
+    """
+    full, rest = divmod(per_core, resident)
+    return [(full, resident), *([(1, rest)] if rest else [])]
+
+
 def overlapped(spent: float, clocks: Mapping[str, float]) -> dict[str, float]:
     """Return what parts that run beside each other add to a time.
 

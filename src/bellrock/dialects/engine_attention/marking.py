@@ -1,0 +1,43 @@
+"""`transform.bellrock.mark_unnormalised_attentions`: ends of attentions with no softmax.
+
+To most lowerings such an attention is two contractions with elementwise ops between. Where there
+is one for it, this op marks the last product, and from there on its motif is an attention.
+
+Rewrite:
+    %s = linalg.generic (product of queries and keys)
+    %w = linalg.generic (elementwise, rounded to f16) ins(%s, ..)
+    %r = linalg.generic (product) ins(%w, %v : tensor<..xf16>, tensor<..xf16>)
+  ->
+    %r = linalg.generic (product) ins(%w, %v ..) attrs = {bellrock.unnormalised_attention}
+
+Needs: factors in f16 or bf16; a dimension that queries, keys and values all have.
+"""
+
+# No postponed annotations here: the dialect reads the field types from them.
+from torch_mlir import ir
+from torch_mlir.dialects import ext, transform
+
+from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
+from bellrock.payload.motifs.attention_unnormalised import UNNORMALISED, read_unnormalised
+from bellrock.payload.motifs.structured import read_structured
+
+_ELEMENTS = {"f16", "bf16"}
+
+
+@edits_in_place(lambda op: _mark_all(op))
+class MarkUnnormalisedAttentionsOp(Bellrock.Operation, name="mark_unnormalised_attentions"):
+    """Mark the last products of attentions without a softmax below the handle's ops."""
+
+    target: ext.Operand[transform.AnyOpType]
+
+
+def _mark_all(root: ir.Operation) -> None:
+    for op in ops_named(root, "linalg.generic"):
+        structured = read_structured(op)
+        if structured is None or structured.input_count != 2:
+            continue
+        if set(structured.dtypes[:2]) <= _ELEMENTS and read_unnormalised(structured) is not None:
+            op.attributes[UNNORMALISED] = ir.UnitAttr.get(op.context)
+
+
+OPS = (MarkUnnormalisedAttentionsOp,)
