@@ -18,7 +18,6 @@ operand that has them, and read no positions.
 """
 
 # No postponed annotations here: the dialect reads the field types from them.
-import math
 from dataclasses import dataclass
 
 from torch_mlir import ir
@@ -28,7 +27,7 @@ from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 from bellrock.dialects.fold_movement import maps_of
 from bellrock.dialects.generic_ops import init_index, iterators
 from bellrock.dialects.grouping import defining_op
-from bellrock.dialects.raise_reshapes import generic_like
+from bellrock.dialects.raise_reshapes import generic_like, refinement
 from bellrock.dialects.sink_reshapes import groups_of, sink
 
 _DEPTH = 4
@@ -80,7 +79,7 @@ def _direct(expand: ir.Operation) -> ir.Operation:
     kind = ir.RankedTensorType(collapse.results[0].type)
     if not (source.has_static_shape and kind.has_static_shape):
         return expand
-    groups = _parts(list(source.shape), list(kind.shape))
+    groups = refinement(list(source.shape), list(kind.shape))
     if groups is None:
         return expand
     with ir.InsertionPoint(collapse), collapse.location:
@@ -89,22 +88,6 @@ def _direct(expand: ir.Operation) -> ir.Operation:
     collapse.erase()
     expand.erase()
     return new.operation
-
-
-def _parts(whole: list[int], finer: list[int]) -> list[list[int]] | None:
-    """Return which dimensions of a finer shape each of a coarser one is, in order."""
-    groups: list[list[int]] = []
-    place = 0
-    for size in whole:
-        group = [place]
-        while place < len(finer) and math.prod(finer[d] for d in group) < size:
-            place += 1
-            group.append(place)
-        if place >= len(finer) or math.prod(finer[d] for d in group) != size:
-            return None
-        groups.append(group)
-        place += 1
-    return groups if place == len(finer) else None
 
 
 def _defer(expand: ir.Operation) -> list[ir.Operation]:

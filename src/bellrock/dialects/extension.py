@@ -56,6 +56,7 @@ OP_FILES = (
     "loop_barriers",
     "matrix_engine.lowering",
     "matrix_engine.padding",
+    "matrix_engine.phases",
     "merge_elementwise",
     "movement.composing",
     "narrow_results",

@@ -17,6 +17,9 @@ than memory does, unless nothing else reads it.
 """
 
 # No postponed annotations here: the dialect reads the field types from them.
+import math
+from collections.abc import Sequence
+
 from torch_mlir import ir
 from torch_mlir.dialects import ext, linalg, tensor, transform
 
@@ -98,6 +101,25 @@ def _can_be_made_again(op: ir.Operation) -> bool:
     if maps[-1] != ir.AffineMap.get_identity(maps[-1].n_dims):
         return False
     return len(list(op.results[0].uses)) == 1 or cost_of(op) <= CHEAP
+
+
+def refinement(whole: Sequence[int], finer: Sequence[int]) -> list[list[int]] | None:
+    """Return which dimensions of a finer shape each one of a coarser is, in order, if it is one."""
+    groups: list[list[int]] = []
+    place = 0
+    for size in whole:
+        group = [place]
+        while place < len(finer) and math.prod(finer[d] for d in group) < size:
+            place += 1
+            group.append(place)
+        if place >= len(finer) or math.prod(finer[d] for d in group) != size:
+            return None
+        groups.append(group)
+        place += 1
+    rest = list(range(place, len(finer)))
+    if any(finer[d] != 1 for d in rest) or (rest and not groups):
+        return None
+    return [*groups[:-1], [*groups[-1], *rest]] if rest else groups
 
 
 def expanded_map(access: ir.AffineMap, groups: list[list[int]], rank: int) -> ir.AffineMap:

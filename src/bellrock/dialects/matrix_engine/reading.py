@@ -18,6 +18,7 @@ from torch_mlir import ir
 
 from bellrock.dialects.convolution.operands import Operand, operand_of, owner_of, source_of
 from bellrock.dialects.generic_ops import init_index
+from bellrock.dialects.matrix_engine.block_io import LANES
 from bellrock.dialects.matrix_engine.frames import Epilogue, read_epilogue
 from bellrock.dialects.matrix_engine.points import readable
 from bellrock.payload.motifs.access import Access, loops_in
@@ -169,12 +170,16 @@ def _assemble(
     initial: ir.Value | None,
     epilogue: Epilogue,
 ) -> EngineKernel | None:
+    written = loops_in(output)
     last = next((e.loop for e in reversed(output) if e.loop is not None and op.loops[e.loop] != 1),
                 None)  # fmt: skip
     a, b = left, right
     if last is not None and last in loops_in(left.access) and last not in loops_in(right.access):
         a, b = right, left
-    written = loops_in(output)
+    if last is not None and op.loops[last] < LANES and _is_image(a) and not _is_image(b):
+        # Too few to be neighbours of all lanes: positions of the image are, as they are read.
+        own = {n for n in loops_in(a.access) if op.loops[n] != 1} - set(loops_in(b.access))
+        a, b = (b, a) if own & set(written) else (a, b)
     found: dict[tuple[bool, bool, bool], list[int]] = {}
     for loop, size in enumerate(op.loops):
         where = (loop in loops_in(a.access), loop in loops_in(b.access), loop in written)
@@ -185,6 +190,11 @@ def _assemble(
         found.setdefault(where, []).append(loop)
     rows, columns, depth, batch = (_loops(op, found.get(w, [])) for w in _DIMENSIONS)
     return EngineKernel(op, a, b, rows, columns, depth, batch, output, initial, epilogue)
+
+
+def _is_image(side: Side) -> bool:
+    """Whether a factor is read through windows."""
+    return any(len(e.terms) > 1 for e in side.access)
 
 
 _DIMENSIONS = (
