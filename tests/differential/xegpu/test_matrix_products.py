@@ -192,6 +192,43 @@ def test_a_long_depth_of_few_columns_is_cut_into_parts() -> None:
     assert torch.equal(program(*inputs)[0], reference(model, inputs)[0])
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("deep", [16, 32])
+def test_loads_are_as_deep_as_chosen(dtype: torch.dtype, deep: int) -> None:
+    """Three steps of 32, of which the last is cut, in two matrices that lie behind each other."""
+    shapes = [(2, 24, 48, 88, False, False)]
+    model, inputs = Products(shapes), pairs_of(shapes, dtype)
+    first = compiled(model, inputs).compiled.lock()
+    rows = [
+        dataclasses.replace(
+            row, parameters={**row.parameters, "load_b": (deep, 16), "k_step": 32, "split_k": 1}
+        )
+        if row.knobs == "dpas" else row for row in first.rows
+    ]  # fmt: skip
+    lock = dataclasses.replace(first, rows=tuple(rows))
+    program = compile_model(model, inputs, target="xegpu", lock=lock, use_cache=False, jobs=1)
+    assert torch.equal(program(*inputs)[0], reference(model, inputs)[0])
+    names: set[str] = set()
+    for code in program.compiled.artifact.objects[1:]:
+        names |= {n for m in unpack(code).modules for n in builtin_calls(m.spirv)}
+    of_b = [n for n in names if "2d_block_read_transform" in n]
+    assert of_b
+    assert all(f"16b_{deep}r16x1c" in n for n in of_b)
+
+
+def test_f32_is_not_rounded_for_the_engine() -> None:
+    model, shapes = Products([(1, 40, 48, 64, False, False)]), (40, 64)
+    generator = torch.Generator().manual_seed(1)
+    inputs = [torch.randn(*s, generator=generator) for s in ((1, *shapes), (1, 64, 48))]
+    program = compiled(model, inputs)
+    codes = program.compiled.artifact.objects[1:]
+    assert not any(matrix_products(m.spirv) for code in codes for m in unpack(code).modules)
+    wanted = inputs[0].double() @ inputs[1].double()
+    # As tf32, with 10 bits of fraction, it would be about 1e-3.
+    error = (program(*inputs)[0].double() - wanted).abs().max() / wanted.abs().max()
+    assert float(error) < 2e-6
+
+
 def test_what_block_loads_refuse_is_copied_where_it_is_used_often() -> None:
     assert packing.USES == product.USES  # the lowering and the cost model agree
     shapes = [(1, 257, 259, 37, True, False), (2, 258, 19, 35, False, True)]

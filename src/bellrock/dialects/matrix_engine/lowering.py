@@ -96,6 +96,7 @@ def read_choice(anchor: ir.Operation) -> Choice | None:
         sub_group=pair("sub_group"),
         k_step=ir.IntegerAttr(given["k_step"]).value,
         load_a=pair("load_a"),
+        load_b=pair("load_b"),
         prefetch_a=pair("prefetch_a"),
         prefetch_b=pair("prefetch_b"),
         prefetch_depth=ir.IntegerAttr(given["prefetch_depth"]).value,

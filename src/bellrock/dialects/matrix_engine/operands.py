@@ -102,7 +102,12 @@ class BlockSide:
         self._across = LANES
         if is_a and straight:
             self._across = min(choice.load_a[0], 2 * ROWS)
-        tall, wide = (DEPTH, self._across) if access.depth_first else (self._across, DEPTH)
+        # Pairs of steps side by side are half as many words: a load has room for twice the depth.
+        twice = not is_a and straight and choice.load_b[0] >= 2 * DEPTH
+        self._parts = 2 if twice and tile.depth_step % (2 * DEPTH) == 0 else 1
+        self._later: list[list[ir.Value]] = []
+        steps = self._parts * DEPTH
+        tall, wide = (steps, self._across) if access.depth_first else (self._across, steps)
         self._form = ("" if is_a else "packed") if straight else "transposed"
         self._load = place.descriptor(tall, wide)
         self._prefetch: Prefetcher | None = None
@@ -110,18 +115,31 @@ class BlockSide:
             groups = choice.sub_groups[0] * choice.sub_groups[1]
             self._prefetch = Prefetcher.of(place, self._piece_rows(), tile.sub_group, groups)
 
-    def blocks(self, depth: Index) -> list[ir.Value]:
-        """Load what is multiplied at a part of the depth."""
+    def blocks(self, depth: Index, part: int) -> list[ir.Value]:
+        """Load what is multiplied at a part of the depth.
+
+        Args:
+            depth: first step of a turn.
+            part: steps from there; parts are asked for in order.
+        """
+        if not self._later:
+            self._later = self._loaded(code.add(depth, part))
+        return self._later.pop(0)
+
+    def _loaded(self, depth: Index) -> list[list[ir.Value]]:
+        """Return the blocks of as many parts of the depth as a load has."""
         first = self._tile.row if self._is_a else self._tile.column
-        found: list[ir.Value] = []
+        found: list[list[ir.Value]] = [[] for _ in range(self._parts)]
         for at in range(0, self._extent, self._across):
             along = code.add(first, at)
             row, column = (depth, along) if self._depth_first else (along, depth)
             loaded = load_block(self._place, self._load, row, column, form=self._form)
-            if self._masked:
-                loaded = self._without_others(loaded, depth)
-            found += cut(loaded) if self._is_a else [loaded]
-        return found[: self._extent // (ROWS if self._is_a else LANES)]
+            for number, block in enumerate(_halves(loaded, self._parts)):
+                if self._masked:
+                    block = self._without_others(block, code.add(depth, number * DEPTH))
+                found[number] += cut(block) if self._is_a else [block]
+        count = self._extent // (ROWS if self._is_a else LANES)
+        return [blocks[:count] for blocks in found]
 
     def _without_others(self, block: ir.Value, depth: Index) -> ir.Value:
         """Return a block with zeros beyond the depth."""
@@ -157,9 +175,9 @@ class GatheredSide:
         """Remember what to read."""
         self._tile, self._side, self._points, self._is_a = tile, side, points, is_a
 
-    def blocks(self, depth: Index) -> list[ir.Value]:
-        """Load what is multiplied at a part of the depth."""
-        tile = self._tile
+    def blocks(self, depth: Index, part: int) -> list[ir.Value]:
+        """Load what is multiplied at a part of the depth, as `BlockSide` does."""
+        tile, depth = self._tile, code.add(depth, part)
         if self._is_a:
             count = tile.choice.sub_group[0] // ROWS
             return [self._a_block(code.add(tile.row, i * ROWS), depth) for i in range(count)]
@@ -206,6 +224,16 @@ def side_of(
     element = ir.Type.parse(side.dtype)
     place = placed(access.matrix, buffers[access.matrix.argument], element, tile.batch)
     return BlockSide(tile, access, place, is_a=is_a)
+
+
+def _halves(block: ir.Value, parts: int) -> list[ir.Value]:
+    """Return the equal parts of a block, one after the other."""
+    kind = ir.VectorType(block.type)
+    size = kind.shape[0] // parts
+    part = ir.VectorType.get([size], kind.element_type)
+    return [block] if parts == 1 else [
+        vector.extract_strided_slice(part, block, [i * size], [size], [1]) for i in range(parts)
+    ]  # fmt: skip
 
 
 def cut(block: ir.Value) -> list[ir.Value]:

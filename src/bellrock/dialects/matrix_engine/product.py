@@ -104,8 +104,7 @@ class _Sums:
             self._prefetch(code.add(depth, choice.prefetch_depth * choice.k_step))
         found = list(sums)
         for part in range(0, self._tile.depth_step, DEPTH):
-            at = code.add(depth, part)
-            a, b = self._a.blocks(at), self._b.blocks(at)
+            a, b = self._a.blocks(depth, part), self._b.blocks(depth, part)
             for i in range(down):
                 for j in range(across):
                     number = i * across + j

@@ -22,12 +22,17 @@ from bellrock.dialects.vector_code import Index
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Tiles of a kernel: pairs are rows and columns of the operand, as it is multiplied."""
+    """Tiles of a kernel: pairs are rows and columns of the operand, as it is multiplied.
+
+    Loads of a side whose memory has the other order, and of single elements, have sizes of their
+    own.
+    """
 
     work_group: tuple[int, int]
     sub_group: tuple[int, int]
     k_step: int
     load_a: tuple[int, int]
+    load_b: tuple[int, int]
     prefetch_a: tuple[int, int]
     prefetch_b: tuple[int, int]
     prefetch_depth: int

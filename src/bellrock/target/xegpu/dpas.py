@@ -50,7 +50,10 @@ class DpasKnobs(Knobs, name="dpas"):
         unit="elements", low=1, values=((8, 16), (16, 16)), help="One block load of A: (rows, k)."
     )
     load_b: tuple[int, ...] = knob(
-        unit="elements", low=1, values=((16, 16),), help="One block load of B: (k, columns)."
+        unit="elements",
+        low=1,
+        values=((16, 16), (32, 16)),
+        help="One block load of B: (k, columns).",
     )
     prefetch_a: tuple[int, ...] = knob(
         unit="elements", low=1, values=((8, 16), (16, 16), (32, 16)),
@@ -109,10 +112,10 @@ class DpasKnobs(Knobs, name="dpas"):
             " <= block_row_bytes",
         ),
         Constraint(
-            "loads-of-16-elements-a-lane",
-            "load_a[0] * load_a[1] <= 16 * sub_group_size"
-            " and load_b[0] * load_b[1] <= 16 * sub_group_size",
-            help="SPIR-V has no longer vectors.",
+            "loads-of-16-words-a-lane",
+            "load_a[0] * load_a[1] <= 16 * sub_group_size and load_b[1] == dpas[1]"
+            " and load_b[0] * load_b[1] * operand_bytes <= 16 * 4 * sub_group_size",
+            help="SPIR-V has no longer vectors; of B, words hold neighbours along k.",
         ),
         Constraint(
             "tile-in-registers",
@@ -249,9 +252,10 @@ def knobs_for_tile(
     """
     rows, columns = sub_group
     depth = DEPTH_BYTES // product_of(motif).operand_bytes
+    loaded = 2 * depth if k_step % (2 * depth) == 0 else depth
     return DpasKnobs(
         work_group=(rows * layout[0], columns * layout[1]), sub_group=sub_group, k_step=k_step,
-        load_a=(min(rows, 2 * ROWS), depth), load_b=(depth, COLUMNS),
+        load_a=(min(rows, 2 * ROWS), depth), load_b=(loaded, COLUMNS),
         prefetch_a=(min(rows, 4 * ROWS), depth), prefetch_b=(min(k_step, 32), COLUMNS),
         prefetch_depth=prefetch_depth, dpas=(ROWS, COLUMNS, depth), grf=grf,
     )  # fmt: skip

@@ -21,6 +21,8 @@ _MOVES = {
     "llvm.freeze", "llvm.extractvalue", "llvm.insertvalue",
 }  # fmt: skip
 """Ops that move values and do not look at them."""
+_LONGEST = 16
+"""Elements of a vector in SPIR-V."""
 _TYPED = ("elem_type", "value", "function_type", "global_type")
 """Attributes that are or have a type."""
 
@@ -39,8 +41,51 @@ def mend(module: ir.Operation, *, sub_group: int) -> None:
         bare_arguments(function)
         i32 = ir.IntegerType.get_signless(32)
         function.attributes["intel_reqd_sub_group_size"] = ir.IntegerAttr.get(i32, sub_group)
+    parts_of_words(module)
     bytes_for_bits(module)
     integers_for_bf16(module)
+
+
+def parts_of_words(module: ir.Operation) -> None:
+    """Take parts of vectors before they are seen as narrower elements: 16 is the most there are.
+
+    Rewrite (of a block of 16 words in each work-item):
+        %v = llvm.bitcast %w : vector<16xi32> to vector<32xf16>
+        %p = llvm.shufflevector %v, %u [16, 17, .., 31]
+      ->
+        %q = llvm.shufflevector %w, %w [8, 9, .., 15]
+        %p = llvm.bitcast %q : vector<8xi32> to vector<16xf16>
+    """
+    for op in ops_of(module):
+        if op.name != "llvm.shufflevector" or isinstance(op.operands[0].owner, ir.Block):
+            continue
+        cast = op.operands[0].owner.operation
+        if cast.name != "llvm.bitcast":
+            continue
+        words, kind = cast.operands[0], ir.VectorType(op.operands[0].type)
+        mask = list(ir.DenseI32ArrayAttr(op.attributes["mask"]))
+        if kind.shape[0] <= _LONGEST or not isinstance(words.type, ir.VectorType):
+            continue
+        ratio, rest = divmod(kind.shape[0], words.type.shape[0])
+        in_order = mask == list(range(mask[0], mask[0] + len(mask)))
+        if (
+            rest
+            or not in_order
+            or mask[0] % ratio
+            or len(mask) % ratio
+            or mask[-1] >= kind.shape[0]
+        ):
+            continue
+        first = mask[0] // ratio
+        part = ir.VectorType.get([len(mask) // ratio], words.type.element_type)
+        with ir.InsertionPoint(op), op.location:
+            order = ir.DenseI32ArrayAttr.get(list(range(first, first + part.shape[0])))
+            found = llvm.ShuffleVectorOp(part, words, words, order)
+            seen = llvm.BitcastOp(op.results[0].type, found.results[0])
+        op.results[0].replace_all_uses_with(seen.results[0])
+        op.erase()
+        if not list(cast.results[0].uses):
+            cast.erase()
 
 
 def ops_of(root: ir.Operation) -> list[ir.Operation]:
