@@ -7,7 +7,6 @@ carries its copy to its lowering.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from torch_mlir import ir
@@ -16,14 +15,15 @@ from bellrock.dialects.fold_movement import maps_of
 from bellrock.dialects.generic_ops import add_input, init_index
 from bellrock.dialects.grouping import VIEWS
 from bellrock.dialects.kinds import KIND, kind_of
-from bellrock.dialects.plan_memory import element_bytes
+from bellrock.dialects.live_bytes import peak_bytes
 from bellrock.dialects.preparation import fixed_arguments
 
-SMALL_BYTES = 4 << 20
+SMALL_BYTES = 1 << 20
 """Memory that copies may take in any case."""
 TAKEN = "bellrock.prepared_bytes"
 """Attribute of a function: what copies take already."""
-_COMPUTING = {"linalg.generic", "tensor.insert_slice"}
+NEEDED = "bellrock.needed_bytes"
+"""Attribute of a function: what it needed before any copy was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,11 @@ class Room:
             function: whose weights are copied.
             percent: of its memory that copies may take beside it; 0: none at all.
         """
-        share = max(SMALL_BYTES, peak_bytes(function) * percent // 100) if percent > 0 else 0
-        return cls(function, share)
+        if percent <= 0:
+            return cls(function, 0)
+        if NEEDED not in function.attributes:
+            _note(function, NEEDED, peak_bytes(function))
+        return cls(function, max(SMALL_BYTES, _noted(function, NEEDED) * percent // 100))
 
     @property
     def left_bytes(self) -> int:
@@ -52,8 +55,7 @@ class Room:
     @property
     def taken_bytes(self) -> int:
         """What copies take already."""
-        attributes = self.function.attributes
-        return ir.IntegerAttr(attributes[TAKEN]).value if TAKEN in attributes else 0
+        return _noted(self.function, TAKEN) if TAKEN in self.function.attributes else 0
 
     def take(self, size_bytes: int) -> bool:
         """Take room for a copy; False, and nothing taken, where too little is left."""
@@ -64,25 +66,16 @@ class Room:
 
     def charge(self, size_bytes: int) -> None:
         """Take room that was promised before."""
-        i64 = ir.IntegerType.get_signless(64, self.function.context)
-        total = ir.IntegerAttr.get(i64, self.taken_bytes + size_bytes)
-        self.function.attributes[TAKEN] = total
+        _note(self.function, TAKEN, self.taken_bytes + size_bytes)
 
 
-def tensor_bytes(value: ir.Value) -> int:
-    """Return the size of a tensor; 0 of what is none."""
-    kind = value.type
-    if not isinstance(kind, ir.RankedTensorType) or not kind.has_static_shape:
-        return 0
-    return math.prod(kind.shape) * element_bytes(kind.element_type)
+def _noted(function: ir.Operation, name: str) -> int:
+    return ir.IntegerAttr(function.attributes[name]).value
 
 
-def peak_bytes(function: ir.Operation) -> int:
-    """Return what a function needs at least: its arguments, and around its largest op."""
-    block = function.regions[0].blocks[0]
-    ops = [o.operation for o in block.operations]
-    made = [sum(tensor_bytes(v) for v in o.results) for o in ops if o.name in _COMPUTING]
-    return sum(tensor_bytes(a) for a in block.arguments) + max(made, default=0)
+def _note(function: ir.Operation, name: str, number: int) -> None:
+    i64 = ir.IntegerType.get_signless(64, function.context)
+    function.attributes[name] = ir.IntegerAttr.get(i64, number)
 
 
 def is_fixed(value: ir.Value, function: ir.Operation) -> bool:

@@ -43,7 +43,7 @@ func.func @no_weight(%x: tensor<2x32x8x8xf32>, %w: tensor<8x32x3x3xf32>, %y: ten
   } -> tensor<2x8x6x6xf32>
   return %c : tensor<2x8x6x6xf32>
 }
-func.func @no_room_left(%x: tensor<2x32x8x8xf32>, %w: tensor<8x32x3x3xf32> {bellrock.fixed}, %y: tensor<2x8x6x6xf32>) -> tensor<2x8x6x6xf32> attributes {bellrock.prepared_bytes = 4160000 : i64} {
+func.func @no_room_left(%x: tensor<2x32x8x8xf32>, %w: tensor<8x32x3x3xf32> {bellrock.fixed}, %y: tensor<2x8x6x6xf32>) -> tensor<2x8x6x6xf32> attributes {bellrock.prepared_bytes = 1014272 : i64} {
   %c = linalg.generic {indexing_maps = [#x, #w, #y], iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction", "reduction", "reduction"]}
       ins(%x, %w : tensor<2x32x8x8xf32>, tensor<8x32x3x3xf32>) outs(%y : tensor<2x8x6x6xf32>) {
   ^bb0(%p: f32, %q: f32, %o: f32):

@@ -1,5 +1,5 @@
-// SCHEDULES: generalize, offer-packing(percent=1)
-// Of three weights of 3 MiB there is room (4 MiB) for one: that of the fewest rows. What is made of a weight
+// SCHEDULES: generalize, offer-packing(percent=50)
+// Of three weights of 3 MiB there is room (half of 7.3 MiB) for one: that of the fewest rows. What is made of a weight
 // counts as one (the second contraction, for the left operand); an operand that is an input does not.
 // CHECK-LABEL: func.func @main
 // CHECK: linalg.generic

@@ -1,6 +1,6 @@
 // SCHEDULES: pack-filters
 // A filter that may be another one at each call, one that is to be read in place, and one for whose
-// copy (432 bytes) too little is left of 4 MiB.
+// copy (432 bytes) too little is left of 1 MiB.
 // CHECK-NOT: tensor<3x2x3x3x2xf32>
 // CHECK: func.func @other_each_call
 // CHECK-NOT: tensor<3x2x3x3x2xf32>
@@ -37,7 +37,7 @@ func.func @not_asked_for(%x: tensor<2x2x8x8xf32>, %w: tensor<5x2x3x3xf32> {bellr
   } -> tensor<2x5x6x6xf32>
   return %c : tensor<2x5x6x6xf32>
 }
-func.func @no_room_left(%x: tensor<2x2x8x8xf32>, %w: tensor<5x2x3x3xf32> {bellrock.fixed}, %y: tensor<2x5x6x6xf32>) -> tensor<2x5x6x6xf32> attributes {bellrock.prepared_bytes = 4194000 : i64} {
+func.func @no_room_left(%x: tensor<2x2x8x8xf32>, %w: tensor<5x2x3x3xf32> {bellrock.fixed}, %y: tensor<2x5x6x6xf32>) -> tensor<2x5x6x6xf32> attributes {bellrock.prepared_bytes = 1048272 : i64} {
   %zero = arith.constant 0.0 : f32
   %init = linalg.fill ins(%zero : f32) outs(%y : tensor<2x5x6x6xf32>) -> tensor<2x5x6x6xf32>
   %c = linalg.generic {indexing_maps = [#x, #w, #y], iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction", "reduction", "reduction"]}

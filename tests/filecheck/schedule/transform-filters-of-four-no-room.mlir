@@ -11,7 +11,7 @@
 #x = affine_map<(n, f, h, w, c, i, j) -> (n, c, h + i, w + j)>
 #w = affine_map<(n, f, h, w, c, i, j) -> (f, c, i, j)>
 #y = affine_map<(n, f, h, w, c, i, j) -> (n, f, h, w)>
-func.func @main(%x: tensor<2x2x8x8xf32>, %w: tensor<8x2x3x3xf32>, %y: tensor<2x8x6x6xf32>) -> tensor<2x8x6x6xf32> attributes {bellrock.prepared_bytes = 4194000 : i64} {
+func.func @main(%x: tensor<2x2x8x8xf32>, %w: tensor<8x2x3x3xf32>, %y: tensor<2x8x6x6xf32>) -> tensor<2x8x6x6xf32> attributes {bellrock.prepared_bytes = 1048272 : i64} {
   %zero = arith.constant 0.0 : f32
   %init = linalg.fill ins(%zero : f32) outs(%y : tensor<2x8x6x6xf32>) -> tensor<2x8x6x6xf32>
   %c = linalg.generic {indexing_maps = [#x, #w, #y], iterator_types = ["parallel", "parallel", "parallel", "parallel", "reduction", "reduction", "reduction"]}

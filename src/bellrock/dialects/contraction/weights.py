@@ -29,8 +29,9 @@ from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 from bellrock.dialects.fold_movement import maps_of
 from bellrock.dialects.given_choice import CHOICE, choice_of
 from bellrock.dialects.grouping import VIEWS
+from bellrock.dialects.live_bytes import tensor_bytes
 from bellrock.dialects.preparation import fixed_arguments
-from bellrock.dialects.prepared_room import Room, add_unused_input, tensor_bytes
+from bellrock.dialects.prepared_room import Room, add_unused_input
 from bellrock.payload.motif import Motif, MotifKind, find_motif
 from bellrock.payload.motifs.contraction import PACKABLE
 

@@ -31,7 +31,8 @@ from torch_mlir.dialects import arith, ext, linalg, tensor, transform
 from bellrock.dialects.convolution.minimal_filtering import ALGORITHMS, TAPS, TWO, MinimalFiltering
 from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 from bellrock.dialects.given_choice import CHOICE, choice_of
-from bellrock.dialects.prepared_room import Room, add_unused_input, tensor_bytes
+from bellrock.dialects.live_bytes import tensor_bytes
+from bellrock.dialects.prepared_room import Room, add_unused_input
 from bellrock.dialects.revised_choices import by_signature, revise
 from bellrock.payload.motifs.access import Access, is_projection, loops_in
 from bellrock.payload.motifs.contraction import read_product_sum

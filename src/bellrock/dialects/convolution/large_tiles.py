@@ -19,7 +19,8 @@ from torch_mlir.dialects import ext, transform
 from bellrock.dialects.convolution.filter_transform import Filters, read_filters
 from bellrock.dialects.convolution.minimal_filtering import ALGORITHMS, TWO
 from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
-from bellrock.dialects.prepared_room import Room, is_fixed, tensor_bytes
+from bellrock.dialects.live_bytes import tensor_bytes
+from bellrock.dialects.prepared_room import Room, is_fixed
 from bellrock.errors import PipelineError
 from bellrock.payload.motif import MotifKind, find_motif
 from bellrock.payload.motifs.convolution import LARGE_TILES

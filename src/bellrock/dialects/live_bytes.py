@@ -1,0 +1,65 @@
+"""How much memory a function needs if each of its ops is done by itself, before it is fused.
+
+Flows in: a function on tensors. Flows out: bytes: its arguments, and most of what is made on the
+way and still needed at one time. That is what eager needs, or less: it fuses less, and pads apart.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import accumulate
+
+from torch_mlir import ir
+
+from bellrock.dialects.grouping import VIEWS
+from bellrock.dialects.pads import PAD
+from bellrock.dialects.plan_memory import ancestor_in, element_bytes
+
+_FRESH = {"tensor.empty", "linalg.fill"}
+"""Makers of what an op writes into that hold no memory of their own, or none that eager has."""
+
+
+def tensor_bytes(value: ir.Value) -> int:
+    """Return the size of a tensor; 0 of what is none."""
+    kind = value.type
+    if not isinstance(kind, ir.RankedTensorType) or not kind.has_static_shape:
+        return 0
+    return math.prod(kind.shape) * element_bytes(kind.element_type)
+
+
+def peak_bytes(function: ir.Operation) -> int:
+    """Return the bytes that a function needs, its arguments included."""
+    block = function.regions[0].blocks[0]
+    ops = [o.operation for o in block.operations]
+    position = {op: i for i, op in enumerate(ops)}
+    memory: dict[ir.Value, ir.Value] = {}
+    change = [0] * (len(ops) + 1)
+    last: dict[ir.Value, int] = {}
+    for i, op in enumerate(ops):
+        for result in op.results:
+            memory[result] = root = _memory_of(op, result, memory)
+            ends = [position[ancestor_in(u.owner.operation, block)] for u in result.uses]
+            if root == result and op.name not in _FRESH and op.name != "arith.constant":
+                change[i] += tensor_bytes(result)
+                last[root] = i
+            if root in last:
+                last[root] = max([last[root], *ends])
+    for root, end in last.items():
+        change[end + 1] -= tensor_bytes(root)
+    held = sum(tensor_bytes(a) for a in block.arguments)
+    return held + max(accumulate(change), default=0)
+
+
+def _memory_of(
+    op: ir.Operation, result: ir.Value, memory: dict[ir.Value, ir.Value]
+) -> ir.Value:  # fmt: skip
+    """Return the value whose memory a result lies in: itself, if it has memory of its own."""
+    if op.name in VIEWS or op.name == "tensor.extract_slice" or PAD in op.attributes:
+        return memory.get(op.operands[0], op.operands[0])
+    if op.name.startswith("linalg.") or op.name == "tensor.insert_slice":
+        number = ir.OpResult(result).result_number
+        into = op.operands[1 if op.name == "tensor.insert_slice" else -len(op.results) + number]
+        maker = None if isinstance(into.owner, ir.Block) else into.owner.operation
+        if maker is not None and maker.name not in _FRESH:
+            return memory.get(into, into)
+    return result
