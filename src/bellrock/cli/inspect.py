@@ -11,15 +11,19 @@ from typing import TYPE_CHECKING
 import click
 
 from bellrock.cli._inspection import to_json
+from bellrock.cli._memory import memory_json, memory_lines
 from bellrock.cli._options import with_options
 from bellrock.cli._payloads import PAYLOAD, payload_of
 from bellrock.cli._targets import target_options
+from bellrock.errors import UsageError
 from bellrock.payload.spec import DType, Role, TensorSpec
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from bellrock.compiler.planning import MemoryPlan
+    from bellrock.payload import Payload
     from bellrock.payload.inspect import Inspection, Row
 
 _WIDTH = 140
@@ -34,6 +38,9 @@ _WIDTH = 140
 @click.option(
     "--all", "every", is_flag=True, help="One row for each op; equal ones are merged else."
 )
+@click.option(
+    "--memory", is_flag=True, help="Plan the target's memory too: what is needed at the peak."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON (always one entry for each op).")
 def command(
     path: Path,
@@ -42,12 +49,14 @@ def command(
     entry: str | None,
     target: str,
     every: bool,
+    memory: bool,
     as_json: bool,
 ) -> None:
     """Show arguments, motifs, flops, traffic and the roofline bound of PATH.
 
     PATH is a problem file (.py) or MLIR text (.mlir). Sizes are the original ones: tensors are
-    never allocated.
+    never allocated. With --memory the target's pipeline runs up to the plan of its workspace; no
+    kernel is compiled.
     """  # fmt: skip
     from bellrock.payload.inspect import inspect_payload
     from bellrock.target import TARGETS
@@ -55,10 +64,27 @@ def command(
     facts = None if target == "none" else TARGETS.get(target).facts()
     payload = payload_of(path, overrides, DType(dtype), entry)
     inspection = inspect_payload(payload, facts=facts)
+    plan = _planned(payload, target) if memory else None
     if as_json:
-        click.echo(json.dumps(to_json(inspection), indent=2))
-    else:
-        _print(inspection, every=every, device=facts.device if facts else "")
+        planned = {} if plan is None else {"memory": memory_json(plan)}
+        click.echo(json.dumps({**to_json(inspection), **planned}, indent=2))
+        return
+    _print(inspection, every=every, device=facts.device if facts else "")
+    for line in [] if plan is None else memory_lines(plan):
+        click.echo(line)
+
+
+def _planned(payload: Payload, target: str) -> MemoryPlan:
+    """Plan memory for a target.
+
+    Raises:
+        UsageError: there is none.
+    """
+    from bellrock.compiler.planning import plan_payload
+
+    if target == "none":
+        raise UsageError("--memory needs a target, whose pipeline plans memory", got="none")
+    return plan_payload(payload, target=target)
 
 
 @dataclass(kw_only=True, slots=True)
