@@ -89,6 +89,10 @@ class TestProblems:
     def test_no_mlir(self, words: str) -> None:
         assert _refused(f"{words} broken.mlir").startswith("broken.mlir:1:14: ")
 
+    def test_options_of_the_other_kind(self, words: str) -> None:
+        assert "a problem's entry is its Model" in _refused(f"{words} good.py --entry main")
+        assert "no module globals" in _refused(f"{words} two.mlir --set rows=2")
+
     def test_entry_that_is_not_clear(self, words: str) -> None:
         assert "got f, g" in _refused(f"{words} two.mlir")
         assert "unknown function 'h'; allowed: f, g" in _refused(f"{words} two.mlir --entry h")

@@ -195,7 +195,7 @@ def test_one_motif_of_several(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("matmul.mlir --motif 2", "2 is out of range: there are 1 motifs to choose for."),
+        ("matmul.mlir --motif 2", "2 is not in the range 1 to 1, as motifs are numbered."),
         ("matmul.mlir --motif 0", "0 is not in the range x>=1"),
         ("matmul.mlir --top 0", "0 is not in the range x>=1"),
         ("matmul.mlir --pipeline nothing.yaml", "the pipeline selects nothing"),

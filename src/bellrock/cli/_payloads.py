@@ -36,6 +36,7 @@ def payload_of(path: Path, overrides: tuple[str, ...], dtype: DType, entry: str 
     Raises:
         PayloadError: it is neither, or cannot be read.
     """
+    check_fit(path, overrides, entry)
     if path.suffix == ".py":
         from bellrock.ingress.problem import load_problem
         from bellrock.ingress.torch_export import import_module
@@ -47,9 +48,21 @@ def payload_of(path: Path, overrides: tuple[str, ...], dtype: DType, entry: str 
         ).payload
     if path.suffix != ".mlir":
         raise PayloadError("cannot tell what the file is", got=path, allowed=".py, .mlir")
-    if overrides:
-        raise click.BadParameter("MLIR text has no module globals.", param_hint="--set")
     return module_of(path, entry)
+
+
+def check_fit(path: Path, overrides: tuple[str, ...], entry: str | None) -> None:
+    """Refuse options that a file of this kind has no use for.
+
+    Args:
+        path: a problem file (.py), or MLIR text.
+        overrides: words `NAME=VALUE`.
+        entry: symbol of a function.
+    """
+    if path.suffix == ".py" and entry is not None:
+        raise click.BadParameter("a problem's entry is its Model.", param_hint="--entry")
+    if path.suffix != ".py" and overrides:
+        raise click.BadParameter("MLIR text has no module globals.", param_hint="--set")
 
 
 def module_of(path: Path, entry: str | None) -> Payload:

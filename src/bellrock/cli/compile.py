@@ -17,7 +17,7 @@ from bellrock.cli._options import (
     WRITE_LOCK,
     with_options,
 )
-from bellrock.cli._payloads import PAYLOAD, module_of
+from bellrock.cli._payloads import PAYLOAD, check_fit, module_of
 from bellrock.cli._targets import target_options
 from bellrock.cli._values import parse_overrides
 from bellrock.payload.spec import DType
@@ -63,6 +63,7 @@ def command(
     from bellrock.params.lock import read_lock
     from bellrock.runtime.artifact import SUFFIX, save_program, saved_program
 
+    check_fit(path, overrides, entry)
     pipeline_for(target, pipeline)
     locked = None if lock is None else read_lock(lock)
     if path.suffix == ".py":

@@ -66,7 +66,7 @@ def command(
     if number is not None:
         if number > len(numbered):
             raise click.BadParameter(
-                f"{number} is out of range: there are {len(numbered)} motifs to choose for.",
+                f"{number} is not in the range 1 to {len(numbered)}, as motifs are numbered.",
                 param_hint="--motif",
             )
         numbered = numbered[number - 1 : number]

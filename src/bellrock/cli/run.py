@@ -88,6 +88,8 @@ def _read_arrays(words: Sequence[str]) -> dict[str, np.ndarray]:
             raise click.BadParameter(f"{word!r} is not NAME=FILE.npy.", param_hint="--input")
         try:
             array = np.load(file, allow_pickle=False)
+        except OSError as error:
+            raise CallError("cannot read the file", got=error.strerror, where=file) from error
         except ValueError as error:
             raise CallError("not a .npy file of numbers", got=error, where=file) from error
         if not isinstance(array, np.ndarray):

@@ -111,11 +111,11 @@ def _summary(records: Sequence[Record]) -> list[RenderableType]:
 
 def against_line(a: Against) -> str:
     """Return one baseline's part of the summary in words."""
-    text = (
-        f"against {a.baseline}: {units.ratio(a.geomean)} (geometric mean of {a.problems}, "
-        f"95 % interval {a.ci95[0]:.2f} to {a.ci95[1]:.2f}); "
-        f"{a.faster} faster, {a.slower} slower, {a.same} within noise"
-    )
+    text = f"against {a.baseline}: {units.ratio(a.geomean)}"
+    if a.problems > 1:
+        text += f" (geometric mean of {a.problems}, "
+        text += f"95 % interval {a.ci95[0]:.2f} to {a.ci95[1]:.2f})"
+    text += f"; {a.faster} faster, {a.slower} slower, {a.same} within noise"
     if a.failed:
         text += f", {a.failed} that {a.baseline} cannot run"
     if a.compile_median_s and a.ours_compile_median_s:

@@ -82,7 +82,7 @@ def _check_lowered(module: ir.Module) -> None:
         raise CompileError(
             "the pipeline leaves ops that are not in the LLVM dialect",
             got=", ".join(sorted(set(left))),
-            hint="let it end as the target's own does (`include: lower-llvm`, then `lower-host`)",
+            hint="let it end as the target's own does: `bellrock pipeline show` prints that",
         )
 
 
