@@ -24,7 +24,7 @@ from bellrock.dialects.contraction.loops import Size, each
 from bellrock.dialects.contraction.plan import RIGHT, Plan, contiguous, read_plan
 from bellrock.dialects.contraction.product import Product
 from bellrock.dialects.contraction.registers import Shape, emit_tiles
-from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
+from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 from bellrock.dialects.fold_movement import maps_of
 from bellrock.dialects.outlining import CHOICE
 
@@ -32,15 +32,11 @@ KNOBS = "panels"
 """Name of the space of choices that this op reads."""
 
 
+@edits_in_place(lambda op: _lower_all(op))
 class BlockContractionOp(Bellrock.Operation, name="block_contraction"):
     """Lower the contractions below the handle that carry a choice of `panels`."""
 
     target: ext.Operand[transform.AnyOpType]
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _lower_all, context)
 
 
 def _lower_all(root: ir.Operation) -> None:

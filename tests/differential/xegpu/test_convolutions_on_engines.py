@@ -5,6 +5,8 @@ Data are small integers, which every type here has exactly: results have to be e
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 import torch
 from torch import nn
@@ -13,7 +15,9 @@ from bellrock.api import compile as compile_model
 from bellrock.target.xegpu.calls import matrix_products
 from bellrock.target.xegpu.container import unpack
 
-LAYERS = {
+Cases = Mapping[str, tuple[nn.Module, tuple[int, ...]]]
+
+PLAIN: Cases = {
     "padded-strided": (nn.Conv2d(3, 10, 5, stride=2, padding=2), (2, 3, 17, 19)),
     "grouped-dilated": (nn.Conv2d(12, 18, (3, 1), padding=(2, 0), dilation=2, groups=3),
                         (1, 12, 13, 11)),
@@ -25,37 +29,64 @@ LAYERS = {
                    (1, 6, 5, 7)),
     "whole-image": (nn.Conv2d(4, 20, 6), (3, 4, 6, 6)),
 }  # fmt: skip
+TRANSPOSED: Cases = {
+    "even": (nn.ConvTranspose2d(5, 3, 4, stride=2, padding=1), (2, 5, 6, 7)),
+    "grouped": (nn.ConvTranspose2d(6, 4, (3, 5), stride=(1, 3), padding=(0, 2), groups=2,
+                                   bias=False), (1, 6, 4, 5)),
+    "more-spread-than-taps": (nn.ConvTranspose2d(2, 3, 2, stride=3, output_padding=(1, 0)),
+                              (1, 2, 3, 4)),
+    "single-taps": (nn.ConvTranspose3d(2, 3, (2, 1, 3), stride=(3, 2, 2)), (1, 2, 3, 2, 4)),
+    "line": (nn.ConvTranspose1d(7, 9, 5, stride=4, padding=3), (3, 7, 11)),
+    "dilated": (nn.ConvTranspose1d(3, 4, 3, stride=2, dilation=2), (1, 3, 9)),
+    "one": (nn.ConvTranspose2d(3, 4, 3, stride=2, padding=1), (1, 3, 1, 1)),
+    "wide-padding": (nn.ConvTranspose1d(3, 2, 6, stride=2, padding=5), (1, 3, 13)),
+}  # fmt: skip
 
 
 class Layers(nn.Module):
     """Each layer on an input of its own, with something after it."""
 
-    def __init__(self) -> None:
+    def __init__(self, layers: Cases) -> None:
         super().__init__()
-        self.layers = nn.ModuleList([layer for layer, _ in LAYERS.values()])
+        self.layers = nn.ModuleList([layer for layer, _ in layers.values()])
 
     def forward(self, *images: torch.Tensor) -> list[torch.Tensor]:
         return [torch.relu(f(x)) for f, x in zip(self.layers, images, strict=True)]
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_layers(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("layers", [PLAIN, TRANSPOSED], ids=["plain", "transposed"])
+def test_layers(layers: Cases, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BELLROCK_XEGPU_LOADER", "simt")
     generator = torch.Generator().manual_seed(0)
-    model = Layers().eval()
+    model = Layers(layers).eval()
     with torch.no_grad():
         for weights in model.parameters():
             weights.copy_(torch.randint(-2, 3, weights.shape, generator=generator))
     images = [
-        torch.randint(-2, 3, shape, generator=generator).to(dtype) for _, shape in LAYERS.values()
+        torch.randint(-2, 3, shape, generator=generator).to(dtype) for _, shape in layers.values()
     ]
     wanted = model.double()(*(x.double() for x in images))
     model = model.to(dtype)
     program = compile_model(model, images, target="xegpu", use_cache=False, jobs=1)
-    for name, got, want in zip(LAYERS, program(*images), wanted, strict=True):
+    for name, got, want in zip(layers, program(*images), wanted, strict=True):
         assert torch.equal(got, want.to(dtype)), name
     counts = [
         sum(matrix_products(module.spirv) for module in unpack(code).modules)
         for code in program.compiled.artifact.objects[1:]
     ]
-    assert sum(count > 0 for count in counts) == len(LAYERS)
+    assert sum(count > 0 for count in counts) == len(layers)
+
+
+def test_filters_are_arranged_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BELLROCK_XEGPU_LOADER", "simt")
+    model = nn.ConvTranspose2d(4, 8, 4, stride=2, padding=1, bias=False).half().eval()
+    images = [torch.randn(1, 4, 5, 5).half()]
+    program = compile_model(model, images, target="xegpu", use_cache=False, jobs=1)
+    (row,) = [r for r in program.compiled.choices if r.motif.startswith("convolution")]
+    # Two taps each way instead of four, a fourth of the products: no zeros.
+    assert "kernel=2x2" in row.motif, row.motif
+    preparation = program.compiled.artifact.preparation
+    assert preparation is not None
+    # In bytes: all filters, none of them twice.
+    assert preparation.value_bytes == (4 * 8 * 4 * 4 * 2,)

@@ -20,7 +20,7 @@ functions that state their sub-group size, which kernels here do at the very end
 from torch_mlir import ir
 from torch_mlir.dialects import arith, ext, transform
 
-from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
+from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 
 _NAMES = {
     name: name
@@ -34,15 +34,11 @@ PREFIX = "__spirv_ocl_"
 _LETTERS = {"f32": "f", "f64": "d", "i32": "i", "i64": "l"}
 
 
+@edits_in_place(lambda op: _call_all(op))
 class CallBuiltinsOp(Bellrock.Operation, name="call_builtins"):
     """Call built-in functions in the device modules below the handle's ops."""
 
     target: ext.Operand[transform.AnyOpType]
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _call_all, context)
 
 
 def _call_all(root: ir.Operation) -> None:

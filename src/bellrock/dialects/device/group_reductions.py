@@ -32,7 +32,7 @@ from torch_mlir.dialects import arith, ext, gpu, memref, scf, transform
 from bellrock.dialects.device.grid import SUB_GROUP, Group, delinearized, launch_of, move_in
 from bellrock.dialects.device.item_loops import Nest, index_constant, is_below_parallel
 from bellrock.dialects.device.launches import GROUP
-from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
+from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 from bellrock.dialects.grouping import init_index, iterators
 from bellrock.dialects.loop_order import loop_sizes
 from bellrock.dialects.split_reductions import along_memory, combiner_of, neutral_of
@@ -49,15 +49,11 @@ _LONG_LOOP = 4
 """Turns of a loop by itself; a shorter one is run through together with those around it."""
 
 
+@edits_in_place(lambda op: _reduce_all(op))
 class ReduceByGroupsOp(Bellrock.Operation, name="reduce_by_groups"):
     """Let groups reduce, where the choice of the handle's functions says so."""
 
     target: ext.Operand[transform.AnyOpType]
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _reduce_all, context)
 
 
 def _reduce_all(function: ir.Operation) -> None:

@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from torch_mlir import ir
 from torch_mlir.dialects import affine, arith, ext, memref, scf, transform
 
-from bellrock.dialects.extension import Bellrock, attach_in_place, ops_named
+from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 from bellrock.dialects.fold_movement import maps_of
 from bellrock.dialects.grouping import init_index, iterators
 from bellrock.dialects.loop_order import operand_strides
@@ -32,15 +32,11 @@ _PARALLEL = {"scf.parallel", "scf.forall", "gpu.launch"}
 _DYNAMIC = ir.ShapedType.get_dynamic_size()
 
 
+@edits_in_place(lambda op: _lower_all(op))
 class ItemLoopsOp(Bellrock.Operation, name="item_loops"):
     """Lower the linalg ops below the handle's ops (see the module's docstring)."""
 
     target: ext.Operand[transform.AnyOpType]
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _lower_all, context)
 
 
 def _lower_all(root: ir.Operation) -> None:

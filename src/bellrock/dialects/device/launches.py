@@ -29,7 +29,7 @@ from bellrock.dialects.device.grid import Group, launch_items, launch_single
 from bellrock.dialects.device.item_loops import index_constant
 from bellrock.dialects.device.placement import VIEWS, Place, Placement
 from bellrock.dialects.device.private import settle_buffers
-from bellrock.dialects.extension import Bellrock, attach_in_place
+from bellrock.dialects.extension import Bellrock, edits_in_place
 from bellrock.dialects.outlining import CHOICE, anchor_of
 from bellrock.errors import CompileError
 
@@ -37,26 +37,18 @@ GROUP = "bellrock.group"
 """Attribute of a kernel function: the fields of `Group`."""
 
 
+@edits_in_place(lambda op: _note_group(op))
 class PlaceGroupsOp(Bellrock.Operation, name="place_groups"):
     """Note the group size of the anchor's choice on each of the handle's functions."""
 
     target: ext.Operand[transform.AnyOpType]
 
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _note_group, context)
 
-
+@edits_in_place(lambda op: _place_launches(op))
 class PlaceLaunchesOp(Bellrock.Operation, name="place_launches"):
     """Put what each of the handle's functions does to buffers into launches."""
 
     target: ext.Operand[transform.AnyOpType]
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _place_launches, context)
 
 
 def _note_group(function: ir.Operation) -> None:

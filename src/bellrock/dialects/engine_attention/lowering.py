@@ -25,7 +25,7 @@ from torch_mlir.dialects import ext, transform
 from bellrock.dialects.attention.chosen import ENGINE_KNOBS, chosen_attention
 from bellrock.dialects.attention.reading import AttentionKernel, read_kernel
 from bellrock.dialects.engine_attention.lanes import Choice, emit_attention
-from bellrock.dialects.extension import Bellrock, attach_in_place, module_op, ops_named
+from bellrock.dialects.extension import Bellrock, edits_in_place, module_op, ops_named
 from bellrock.dialects.grouping import Group
 from bellrock.dialects.matrix_engine.lowering import KNOBS as PRODUCT_KNOBS
 from bellrock.dialects.matrix_engine.lowering import REGISTERS
@@ -42,26 +42,18 @@ _PRODUCT = {
 """Tiles that fit any product, for the last one of an attention that is not one kernel."""
 
 
+@edits_in_place(lambda op: _lower_all(op))
 class LowerEngineAttentionsOp(Bellrock.Operation, name="lower_engine_attentions"):
     """Lower the kernels of the handle's module whose choice is `dpas-attention`."""
 
     target: ext.Operand[transform.AnyOpType]
 
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _lower_all, context)
 
-
+@edits_in_place(lambda op: _settle_all(op))
 class SettleEngineAttentionsOp(Bellrock.Operation, name="settle_engine_attentions"):
     """Choose products for the attentions below the handle that cannot be one kernel."""
 
     target: ext.Operand[transform.AnyOpType]
-
-    @classmethod
-    def attach(cls, context: ir.Context) -> None:
-        """Attach the interfaces in one context."""
-        attach_in_place(cls, _settle_all, context)
 
 
 def _lower_all(root: ir.Operation) -> None:
