@@ -75,6 +75,7 @@ OP_FILES = (
     "sink_reshapes",
     "sorting",
     "split_extrema",
+    "split_positions",
     "split_products",
     "split_reductions",
     "split_updates",

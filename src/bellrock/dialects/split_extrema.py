@@ -42,16 +42,40 @@ class SplitExtremaOp(Bellrock.Operation, name="split_extrema"):
     target: ext.Operand[transform.AnyOpType]
 
 
+@edits_in_place(lambda op: _nans_first(op))
+class NansFirstOp(Bellrock.Operation, name="nans_first"):
+    """Let the first NaN be the extremum also where an arg-max or arg-min is not split.
+
+    It is the extremum's value already; comparisons alone never choose its position.
+    """
+
+    target: ext.Operand[transform.AnyOpType]
+
+
+def _nans_first(root: ir.Operation) -> None:
+    for op in ops_named(root, "linalg.generic"):
+        if position_loop(op) is None:
+            continue
+        (compared,) = ops_named(op, "arith.cmpf")
+        value, best = compared.operands
+        with ir.InsertionPoint.after(compared), op.location:
+            no_number = arith.CmpFOp(arith.CmpFPredicate.UNO, value, value).result
+            number_before = arith.CmpFOp(arith.CmpFPredicate.ORD, best, best).result
+            first = arith.AndIOp(no_number, number_before).result
+            better = arith.OrIOp(compared.results[0], first)
+        compared.results[0].replace_all_uses_except(better.result, better.operation)
+
+
 def _split_all(root: ir.Operation) -> None:
     for op in ops_named(root, "linalg.generic"):
-        loop = _position_loop(op)
+        loop = position_loop(op)
         if loop is not None:
             with ir.InsertionPoint(op), op.location:
                 _split(op, loop)
             op.erase()
 
 
-def _position_loop(op: ir.Operation) -> int | None:
+def position_loop(op: ir.Operation) -> int | None:
     """Return the loop whose index an arg-max or arg-min takes along, or None for other ops."""
     ops = [o.operation for o in op.regions[0].blocks[0].operations]
     if len(op.results) != 2 or len(op.operands) != 3 or iterators(op).count("reduction") != 1:
@@ -142,4 +166,4 @@ def _generic(
     return op.operation
 
 
-OPS = (SplitExtremaOp,)
+OPS = (SplitExtremaOp, NansFirstOp)

@@ -205,9 +205,9 @@ def _partial(op: ir.Operation, cut: Cut, sizes: dict[int, int]) -> ir.Value:
     made = linalg.GenericOp(
         [kind], values, [start],
         ir.ArrayAttr.get([ir.AffineMapAttr.get(m) for m in _partial_maps(op, cut)]),
-        _iterator_types(["parallel", *(iterators(op)[d] for d in _kept_loops(op, cut))]),
+        iterator_types(["parallel", *(iterators(op)[d] for d in _kept_loops(op, cut))]),
     )  # fmt: skip
-    _copy_body(op, made.operation)
+    copy_body(op, made.operation)
     return made.results[0]
 
 
@@ -247,7 +247,7 @@ def _combined(op: ir.Operation, partial: ir.Value, init: ir.Value) -> ir.Value:
     made = linalg.GenericOp(
         [kind], [partial], [init],
         ir.ArrayAttr.get([ir.AffineMapAttr.get(m) for m in maps]),
-        _iterator_types(["reduction", *["parallel"] * kind.rank]),
+        iterator_types(["reduction", *["parallel"] * kind.rank]),
     )  # fmt: skip
     combiner = combiner_of(op)
     assert combiner is not None
@@ -259,7 +259,8 @@ def _combined(op: ir.Operation, partial: ir.Value, init: ir.Value) -> ir.Value:
     return made.results[0]
 
 
-def _iterator_types(kinds: list[str]) -> ir.ArrayAttr:
+def iterator_types(kinds: list[str]) -> ir.ArrayAttr:
+    """Return the attribute for loops that are each "parallel" or "reduction"."""
     return ir.ArrayAttr.get(
         [ir.Attribute.parse(f"#linalg.iterator_type<{kind}>") for kind in kinds]
     )
@@ -283,7 +284,7 @@ def neutral_of(combiner: str, element: ir.Type) -> ir.Value:
     return arith.ConstantOp(element, value).result
 
 
-def _copy_body(source: ir.Operation, target: ir.Operation) -> None:
+def copy_body(source: ir.Operation, target: ir.Operation) -> None:
     """Give a generic without a body the body of another."""
     old = source.regions[0].blocks[0]
     new = target.regions[0].blocks.append(*[a.type for a in old.arguments])

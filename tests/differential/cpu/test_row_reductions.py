@@ -125,3 +125,14 @@ def test_rows_of_functions(length: int) -> None:
     found = bellrock.compile(model, (x,), use_cache=False)(x)
     for one, wanted in zip(found, model(x.double()), strict=True):
         torch.testing.assert_close(one.double(), wanted, rtol=4e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("value", [7.0, float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("shape", [(1, 66000), (65537,), (3, 1, 65536)])
+def test_positions_in_few_long_rows(shape: tuple[int, ...], value: float) -> None:
+    """The first of equal extrema counts, and the first that is no number."""
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(3))
+    x.view(-1)[[4001, 40010, 60003]] = value
+    model = Op((lambda x: x.flatten().argmax(), lambda x: x.flatten().argmin()))
+    for found, wanted in zip(bellrock.compile(model, (x,))(x), model(x), strict=True):
+        assert found.item() == wanted.item()
