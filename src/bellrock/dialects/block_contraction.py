@@ -9,6 +9,9 @@ Rewrite:
     scf.for %k ... { pack %b; scf.for %row ... { copy %a; scf.for %column ... {
       accumulators in registers: scf.for %unit ... { vector.fma }; vector.store into %c } } }
 
+An elementwise op of a few instructions that alone reads the result is computed on a tile's sums
+after the last part of k.
+
 Needs: buffers; a body that only casts, multiplies and adds; an accumulator of the result's type.
 """
 
@@ -20,8 +23,9 @@ from torch_mlir import ir
 from torch_mlir.dialects import ext, transform
 
 from bellrock.dialects.contraction.dots import emit_dots
+from bellrock.dialects.contraction.epilogue import Epilogue, find_epilogue, takes_epilogue
 from bellrock.dialects.contraction.loops import Size, each
-from bellrock.dialects.contraction.plan import RIGHT, Plan, contiguous, read_plan
+from bellrock.dialects.contraction.plan import OUT, RIGHT, Plan, contiguous, read_plan
 from bellrock.dialects.contraction.product import Product
 from bellrock.dialects.contraction.registers import Shape, emit_tiles
 from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
@@ -44,21 +48,35 @@ def _lower_all(root: ir.Operation) -> None:
         if CHOICE in op.attributes:
             choice = ir.DictAttr(op.attributes[CHOICE])
             if ir.StringAttr(choice["knobs"]).value == KNOBS:
-                with ir.InsertionPoint(op), op.location:
-                    _lower(op, choice)
-                op.erase()
+                _lower_one(op, choice)
 
 
-def _lower(op: ir.Operation, choice: ir.DictAttr) -> None:
+def _lower_one(op: ir.Operation, choice: ir.DictAttr) -> None:
+    """Lower a contraction, with what follows it where that may be done tile by tile."""
+    epilogue = None if ir.StringAttr(choice["vector"]).value == "k" else find_epilogue(op)
+    with ir.InsertionPoint(epilogue.op if epilogue else op), op.location:
+        taken = _lower(op, choice, epilogue)
+    if not taken:
+        with ir.InsertionPoint(op), op.location:
+            _lower(op, choice, None)
+    op.erase()
+    if epilogue and taken:
+        epilogue.op.erase()
+
+
+def _lower(op: ir.Operation, choice: ir.DictAttr, epilogue: Epilogue | None) -> bool:
+    """Emit a contraction; return False, with nothing done, if the epilogue cannot be its."""
     vector_role = ir.StringAttr(choice["vector"]).value
-    fill = _initial_fill(op)
-    plan = read_plan(op)
+    plan = read_plan(op, epilogue.operands() if epilogue else ())
     most = _most_columns(op, choice, "m" if vector_role == "m" else "n")
     if vector_role == "m" or (vector_role == "k" and _fewer_columns(plan)):
         plan = plan.swapped()
+    if epilogue and not takes_epilogue(plan):
+        return False
+    fill = _initial_fill(op)
     product = Product(
         lanes=ir.IntegerAttr(choice["lanes"]).value,
-        accumulator=plan.buffers[-1].element,
+        accumulator=plan.buffers[OUT].element,
         pairs=ir.BoolAttr(choice["pairs"]).value,
     )
     size = plan.axes["k"].size
@@ -78,8 +96,11 @@ def _lower(op: ir.Operation, choice: ir.DictAttr) -> None:
         most_columns=most,
         packed=_packed(op, choice),
     )
-    emit = emit_dots if vector_role == "k" else emit_tiles
-    _outer(plan, [], lambda at: emit(plan, shape, product, start, at))
+    if vector_role == "k":
+        _outer(plan, [], lambda at: emit_dots(plan, shape, product, start, at))
+    else:
+        _outer(plan, [], lambda at: emit_tiles(plan, shape, product, start, at, epilogue))
+    return True
 
 
 def _packed(op: ir.Operation, choice: ir.DictAttr) -> ir.Value | None:
@@ -123,6 +144,7 @@ def _initial_fill(op: ir.Operation) -> ir.Operation | None:
     """Return the fill by a constant that makes the result's initial value, just before an op."""
     result = op.operands[len(op.operands) - 1]
     users = [u.owner.operation for u in result.uses if u.owner.operation.block == op.block]
+    users = [u for u in users if u.name != "memref.extract_strided_metadata"]  # a plan's
     last: ir.Operation | None = None
     for user in users:
         if user.is_before_in_block(op) and (last is None or last.is_before_in_block(user)):

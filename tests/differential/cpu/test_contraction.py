@@ -115,6 +115,33 @@ def test_others(name: str) -> None:
     check(function, *shapes, slack=3.0 if "deep" in name else 1.0)  # rounding grows with the depth
 
 
+FOLLOWED: dict[str, tuple[Function, tuple[tuple[int, ...], ...]]] = {
+    "columns": (lambda a, b, c: (a @ b + c).relu(), ((37, 1601), (1601, 133), (133,))),
+    "rows": (lambda a, b, c: (a @ b - c[:, None]) * 0.5, ((37, 601), (601, 133), (37,))),
+    "elements": (lambda a, b, c: a @ b + c, ((301, 129), (129, 70), (301, 70))),
+    "its-own-factor": (lambda a, b: a @ b + a, ((65, 65), (65, 65))),
+    "a-scalar": (lambda a, b, c: torch.bmm(a, b) * c, ((3, 17, 65), (3, 65, 77), (1,))),
+    "clamp": (
+        lambda x, w, b: F.linear(x, w, b).clamp(-1, 2), ((5, 7, 129), (70, 129), (70,))
+    ),
+    "read-twice": (lambda a, b: (a @ b).relu() * (a @ b), ((37, 161), (161, 53))),
+    "two-products": (lambda a, b, c: (a @ b) * (a @ c), ((37, 161), (161, 53), (161, 53))),
+    "broadcast-batch": (
+        lambda a, b, c: torch.einsum("bihd,bjhd->bhij", a, b) + c,
+        ((2, 19, 3, 21), (2, 23, 3, 21), (2, 1, 19, 23)),
+    ),
+    "transposed": (lambda a, b, c: (a.T @ b.T) + c.T, ((129, 70), (33, 129), (33, 70))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FOLLOWED)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_what_follows_a_product(name: str, dtype: torch.dtype) -> None:
+    function, shapes = FOLLOWED[name]
+    # In bf16 each step of what follows rounds, the product first.
+    check(function, *shapes, dtype=dtype, slack=2.0)
+
+
 @pytest.mark.parametrize("few", [2, 6, 11, 24])
 def test_inner_products_of_few_rows(few: int) -> None:
     check(F.linear, (few, 100), (37, 100))

@@ -68,3 +68,64 @@ func.func @pairs(%a: memref<3x70xbf16>, %b: memref<8x70xbf16>, %c: memref<3x8xf3
   }
   return
 }
+
+// What follows is computed on a tile's sums after the last part of k: the narrow result is written
+// once, and the memory of the wide one is not touched.
+// CHECK-LABEL: func.func @followed
+// CHECK-NOT: linalg.
+// CHECK: %[[BIAS:.*]] = vector.load {{.*}} strided<[1, 1]>>, vector<16xf32>
+// CHECK: %[[SUM:.*]] = arith.addf %{{.*}}, %[[BIAS]] : vector<16xf32>
+// CHECK: %[[ROUNDED:.*]] = arith.truncf %[[SUM]] : vector<16xf32> to vector<16xbf16>
+// CHECK: vector.store %[[ROUNDED]], {{.*}} strided<[32, 1]>>, vector<16xbf16>
+// CHECK-NOT: linalg.
+#columns = affine_map<(m, n) -> (n)>
+#same = affine_map<(m, n) -> (m, n)>
+func.func @followed(%a: memref<8x32xf32>, %b: memref<32x32xf32>, %bias: memref<32xf32>, %d: memref<8x32xbf16>) {
+  %zero = arith.constant 0.0 : f32
+  %c = memref.alloc() : memref<8x32xf32>
+  linalg.fill ins(%zero : f32) outs(%c : memref<8x32xf32>)
+  linalg.generic {indexing_maps = [#a, #b, #c], iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%a, %b : memref<8x32xf32>, memref<32x32xf32>) outs(%c : memref<8x32xf32>)
+      attrs = {bellrock.choice = {by = "default", knobs = "panels", tile = array<i64: 0, 0, 0>, vector = "n", lanes = 16 : i64,
+        rows = 4 : i64, columns = 2 : i64, depth = 32 : i64, unroll = 4 : i64, copy = true, pack = true, pairs = false}} {
+  ^bb0(%p: f32, %q: f32, %o: f32):
+    %m = arith.mulf %p, %q : f32
+    %s = arith.addf %o, %m : f32
+    linalg.yield %s : f32
+  }
+  linalg.generic {indexing_maps = [#same, #columns, #same], iterator_types = ["parallel", "parallel"]}
+      ins(%c, %bias : memref<8x32xf32>, memref<32xf32>) outs(%d : memref<8x32xbf16>) {
+  ^bb0(%p: f32, %q: f32, %o: bf16):
+    %s = arith.addf %p, %q : f32
+    %t = arith.truncf %s : f32 to bf16
+    linalg.yield %t : bf16
+  }
+  memref.dealloc %c : memref<8x32xf32>
+  return
+}
+
+// Where what follows overwrites a factor, the product is whole before it begins.
+// CHECK-LABEL: func.func @overwritten
+// CHECK: linalg.generic
+func.func @overwritten(%a: memref<32x32xf32>, %b: memref<32x32xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %c = memref.alloc() : memref<32x32xf32>
+  linalg.fill ins(%zero : f32) outs(%c : memref<32x32xf32>)
+  linalg.generic {indexing_maps = [#a, #b, #c], iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%a, %b : memref<32x32xf32>, memref<32x32xf32>) outs(%c : memref<32x32xf32>)
+      attrs = {bellrock.choice = {by = "default", knobs = "panels", tile = array<i64: 0, 0, 0>, vector = "n", lanes = 16 : i64,
+        rows = 4 : i64, columns = 2 : i64, depth = 32 : i64, unroll = 4 : i64, copy = true, pack = true, pairs = false}} {
+  ^bb0(%p: f32, %q: f32, %o: f32):
+    %m = arith.mulf %p, %q : f32
+    %s = arith.addf %o, %m : f32
+    linalg.yield %s : f32
+  }
+  linalg.generic {indexing_maps = [#same, #same], iterator_types = ["parallel", "parallel"]}
+      ins(%c : memref<32x32xf32>) outs(%a : memref<32x32xf32>) {
+  ^bb0(%p: f32, %o: f32):
+    %s = arith.addf %p, %p : f32
+    linalg.yield %s : f32
+  }
+  memref.dealloc %c : memref<32x32xf32>
+  return
+}

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from torch_mlir import ir
 
 from bellrock.dialects.contraction.loops import Size, add, minimum, multiply, subtract
-from bellrock.dialects.contraction.panels import Depth, Source
+from bellrock.dialects.contraction.panels import Source
+from bellrock.dialects.contraction.parts import Depth
 from bellrock.dialects.contraction.product import prefetch
 from bellrock.payload.motifs.base import element_bytes
 

@@ -23,34 +23,12 @@ from bellrock.dialects.contraction.loops import (
     subtract,
     value,
 )
+from bellrock.dialects.contraction.parts import Depth, each_panel, each_unit
 from bellrock.dialects.contraction.product import Product, prefetch, store
 
 _ALIGNMENT_BYTES = 64
 _STEPS_AHEAD = 4
 """Units of k from the line that is packed to the one that is asked for."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Depth:
-    """The part of k that is worked on."""
-
-    start: Size
-    """First element."""
-    end: Size
-    """End of it, in elements."""
-    units: Size
-    most: int
-    """Most elements in a part."""
-    multiple: int
-    """A factor of every part's size, in elements."""
-
-    def at(self, unit: Size, product: Product) -> Size:
-        """Return the element at which a unit starts."""
-        return add(self.start, multiply(unit, product.depth))
-
-    def left(self, start: Size, wanted: int) -> Size:
-        """Return how many elements there are from `start` on; at most `wanted` are asked for."""
-        return wanted if self.multiple % wanted == 0 else subtract(self.end, start)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,32 +91,24 @@ def copy_left(
         _copy_elements(panel, source, rows, depth, product)
     elif source.by_rows:
 
-        def copy_row_part(unit: Size) -> None:
-            start = depth.at(unit, product)
-            left = depth.left(start, lanes * product.depth)
+        def copy_row_part(unit: Size, start: Size, left: Size) -> None:
             for i, row in enumerate(rows):
                 units = product.along(source.view, row, start, left)
                 store(units, panel, i, unit, lanes)
 
-        each(0, depth.units, lanes, copy_row_part)
+        each_unit(depth, lanes, product, copy_row_part)
     else:
 
-        def copy_unit(unit: Size) -> None:
-            start = depth.at(unit, product)
+        def copy_unit(unit: Size, start: Size, left: Size) -> None:
             for first in range(0, len(rows), lanes):
                 column = add(rows[0], first)
                 count = subtract(source.count, column)
                 whole = isinstance(count, int) and count >= lanes
-                units = product.across(
-                    source.view,
-                    start,
-                    depth.left(start, product.depth),
-                    column,
-                    lanes if whole else count,
-                )
+                there = lanes if whole else count
+                units = product.across(source.view, start, left, column, there)
                 store(units, panel, unit, first, lanes)
 
-        each(0, depth.units, 1, copy_unit)
+        each_unit(depth, 1, product, copy_unit)
 
     def read(row: int, unit: Size) -> ir.Value:
         place = (row, unit) if source.by_rows else (unit, row)
@@ -181,40 +151,39 @@ def pack_right(
 ) -> None:
     """Copy all columns of a block into panels [panel][unit][column], zero where there is none."""
     width = vectors * product.lanes
-    count = ceil_divide(source.count, width)
-    whole = isinstance(source.count, int) and source.count % width == 0
     if not source.contiguous:
         _pack_elements(panels, source, width, depth, product)
     elif source.by_rows:
 
-        def pack_square(panel: Size, unit: Size) -> None:
-            start = depth.at(unit, product)
-            for v in range(vectors):
-                first = add(multiply(panel, width), v * product.lanes)
-                rows = _lines_at(source, first, product.lanes, whole=whole)
-                left = depth.left(start, product.lanes * product.depth)
-                lines = [product.along(source.view, r, start, left) for r in rows]
-                for i, units in enumerate(transposed(lines)):
-                    place = [value(panel), value(add(unit, i)), value(v * product.lanes)]
-                    vector.store(units, panels, place)
+        def pack_squares(panel: Size, columns: Size) -> None:
+            def pack_square(unit: Size, start: Size, left: Size) -> None:
+                for v in range(vectors):
+                    first = add(multiply(panel, width), v * product.lanes)
+                    rows = _lines_at(source, first, product.lanes, whole=columns == width)
+                    lines = [product.along(source.view, r, start, left) for r in rows]
+                    for i, units in enumerate(transposed(lines)):
+                        place = [value(panel), value(add(unit, i)), value(v * product.lanes)]
+                        vector.store(units, panels, place)
 
-        lanes, squares = product.lanes, depth.units
-        each(0, count, 1, lambda p: each(0, squares, lanes, lambda u: pack_square(p, u)))
+            each_unit(depth, product.lanes, product, pack_square)
+
+        each_panel(source.count, width, pack_squares)
     else:
 
-        def pack_part(unit: Size, panel: Size) -> None:
-            start = depth.at(unit, product)
-            for v in range(vectors):
-                column = add(multiply(panel, width), v * product.lanes)
-                rest = subtract(source.count, column)
-                there = product.lanes if whole else rest
-                left = depth.left(start, product.depth)
-                _ask_ahead(source, start, column, depth, product)
-                units = product.across(source.view, start, left, column, there)
-                place = [value(panel), value(unit), value(v * product.lanes)]
-                vector.store(units, panels, place)
+        def pack_unit(unit: Size, start: Size, left: Size) -> None:
+            def pack_part(panel: Size, columns: Size) -> None:
+                for v in range(vectors):
+                    column = add(multiply(panel, width), v * product.lanes)
+                    whole = columns == width
+                    there = product.lanes if whole else subtract(columns, v * product.lanes)
+                    _ask_ahead(source, start, column, depth, product)
+                    units = product.across(source.view, start, left, column, there)
+                    place = [value(panel), value(unit), value(v * product.lanes)]
+                    vector.store(units, panels, place)
 
-        each(0, depth.units, 1, lambda u: each(0, count, 1, lambda p: pack_part(u, p)))
+            each_panel(source.count, width, pack_part)
+
+        each_unit(depth, 1, product, pack_unit)
 
 
 def _ask_ahead(source: Source, start: Size, column: Size, depth: Depth, product: Product) -> None:

@@ -7,6 +7,7 @@ the batch, are `outer` loops around the block.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from torch_mlir import ir
@@ -33,7 +34,7 @@ class Axis:
 
     size: Size
     steps: list[Size]
-    """In elements, for `LEFT`, `RIGHT`, `OUT`."""
+    """In elements, for `LEFT`, `RIGHT`, `OUT`, and what more a plan was asked for."""
 
 
 @dataclass(slots=True, eq=False)
@@ -60,20 +61,20 @@ class Plan:
         """Return the same contraction with left and right exchanged."""
 
         def turned(axis: Axis) -> Axis:
-            left, right, out = axis.steps
-            return Axis(axis.size, [right, left, out])
+            left, right, *others = axis.steps
+            return Axis(axis.size, [right, left, *others])
 
         axes = {role: turned(a) for role, a in self.axes.items()}
         axes["m"], axes["n"] = axes["n"], axes["m"]
-        left, right, out = self.buffers
+        left, right, *others = self.buffers
         outer = [turned(a) for a in self.outer]
-        return Plan([right, left, out], axes, outer, self.outer_depth)
+        return Plan([right, left, *others], axes, outer, self.outer_depth)
 
     def view(self, operand: int, rows: str, columns: str, at: list[Size]) -> ir.Value:
         """Return an operand as a matrix.
 
         Args:
-            operand: `LEFT`, `RIGHT` or `OUT`.
+            operand: `LEFT`, `RIGHT`, `OUT`, or the number of another.
             rows: role of its rows.
             columns: role of its columns.
             at: index of each outer loop.
@@ -87,8 +88,13 @@ class Plan:
         return _cast(buffer, offset, [a.size for a in axes], [a.steps[operand] for a in axes])
 
 
-def read_plan(op: ir.Operation) -> Plan:
+def read_plan(op: ir.Operation, others: Sequence[tuple[ir.Value, ir.AffineMap]] = ()) -> Plan:
     """Read a contraction, emitting what reads sizes and steps that are not known.
+
+    Args:
+        op: the contraction.
+        others: further buffers to be walked with it, and where in them, by dimensions of its
+            result.
 
     Raises:
         CompileError: the op is no contraction of two operands.
@@ -116,6 +122,14 @@ def read_plan(op: ir.Operation) -> Plan:
             if loop not in sizes or isinstance(size, int):
                 sizes[loop] = size
         steps.append(by_loop)
+    loops = [ir.AffineDimExpr(e).position for e in maps[OUT].results]
+    for operand, access in others:
+        buffer, strides = _open(operand)
+        buffers.append(buffer)
+        by_loop = [0] * count
+        for position, expression in enumerate(access.results):
+            by_loop[loops[ir.AffineDimExpr(expression).position]] = strides[position]
+        steps.append(by_loop)
     plan = Plan(buffers, {})
     groups: dict[str, list[Axis]] = {"batch": [], "m": [], "n": [], "k": []}
     for loop in range(count):
@@ -125,7 +139,7 @@ def read_plan(op: ir.Operation) -> Plan:
             groups[role].append(Axis(sizes[loop], [s[loop] for s in steps]))
     for role in ("m", "n", "k"):
         merged = _merge(groups[role], OUT if role != "k" else LEFT)
-        plan.axes[role] = merged.pop() if merged else Axis(1, [0, 0, 0])
+        plan.axes[role] = merged.pop() if merged else Axis(1, [0] * len(buffers))
         groups[role] = merged
     plan.outer = [*groups["batch"], *groups["m"], *groups["n"], *groups["k"]]
     plan.outer_depth = bool(groups["k"])
@@ -172,8 +186,9 @@ def _size(operand: ir.Value, position: int) -> Size:
 
 
 def _cast(buffer: Buffer, offset: Size, sizes: list[Size], steps: list[Size]) -> ir.Value:
-    # An axis of size 1 has no step of its own; 1 keeps the last one contiguous.
-    steps = [1 if size == 1 else step for size, step in zip(sizes, steps, strict=True)]
+    # An axis of size 1 has no step of its own; 1 keeps the last one contiguous. Nor has one that
+    # an operand does not walk along: it is read at 0.
+    steps = [1 if size == 1 or step == 0 else step for size, step in zip(sizes, steps, strict=True)]
 
     def static(values: list[Size], unknown: int) -> list[int]:
         return [v if isinstance(v, int) else unknown for v in values]

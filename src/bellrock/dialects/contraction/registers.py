@@ -16,6 +16,7 @@ from torch_mlir import ir
 from torch_mlir.dialects import arith, memref
 
 from bellrock.dialects.contraction.ahead import Tiles, ask_for_result, ask_for_rows
+from bellrock.dialects.contraction.epilogue import Epilogue, Finish, finish_of
 from bellrock.dialects.contraction.loops import (
     Size,
     add,
@@ -32,7 +33,6 @@ from bellrock.dialects.contraction.loops import (
     when,
 )
 from bellrock.dialects.contraction.panels import (
-    Depth,
     ReadLeft,
     ReadRight,
     Source,
@@ -46,6 +46,7 @@ from bellrock.dialects.contraction.panels import (
     right_in_place,
     rows_at,
 )
+from bellrock.dialects.contraction.parts import Depth
 from bellrock.dialects.contraction.plan import LEFT, OUT, RIGHT, Plan, contiguous
 from bellrock.dialects.contraction.product import Product, load, splat, store
 
@@ -83,6 +84,8 @@ class Block:
     out_contiguous: bool
     rows: Size
     columns: Size
+    finish: Finish | None
+    """What follows the last part of k."""
     start: float | None
     """What accumulators start from; None: the result's old value."""
 
@@ -92,8 +95,9 @@ Run = Callable[[list[ir.Value]], list[ir.Value]]
 
 
 def emit_tiles(
-    plan: Plan, shape: Shape, product: Product, start: float | None, at: list[Size]
-) -> None:
+    plan: Plan, shape: Shape, product: Product, start: float | None, at: list[Size],
+    epilogue: Epilogue | None = None,
+) -> None:  # fmt: skip
     """Emit a block.
 
     Args:
@@ -102,6 +106,7 @@ def emit_tiles(
         product: how to multiply.
         start: initial value of the result, or None to add to what is there.
         at: index of each outer loop.
+        epilogue: what follows, whose operands are the plan's behind the result.
     """
     axes = plan.axes
     block = Block(
@@ -109,6 +114,7 @@ def emit_tiles(
         left=source_of(plan, LEFT, "m", at), right=source_of(plan, RIGHT, "n", at),
         out=plan.view(OUT, "m", "n", at), out_contiguous=contiguous(plan, OUT, "n"),
         rows=axes["m"].size, columns=axes["n"].size, start=start,
+        finish=finish_of(epilogue, plan, product, at) if epilogue else None,
     )  # fmt: skip
     size = axes["k"].size
     most = min(shape.depth, size) if isinstance(size, int) else shape.depth
@@ -128,7 +134,10 @@ def emit_tiles(
     def part(first: Size) -> None:
         end = minimum(add(first, shape.depth), size)
         units = ceil_divide(subtract(end, first), product.depth)
-        depth = Depth(start=first, end=end, units=units, most=most, multiple=multiple)
+        depth = Depth(
+            start=first, end=end, units=units, most=most, last=at_most(size, end),
+            multiple=multiple,
+        )  # fmt: skip
         if panels is not None:
             pack_right(panels, block.right, shape.vectors, depth, product)
         each(0, block.rows, shape.rows, lambda row: _row_of_tiles(block, depth, row, panel, panels))
@@ -171,7 +180,8 @@ def _row_of_tiles(
             read_right = read_panel(panels, floor_divide(column, width), product)
         else:
             read_right = right_in_place(block.right, column, width, depth, product)
-        _tile(block, rows, column, lambda sums: _sum(block, depth, read_left, read_right, sums))
+        run = partial(_sum, block, depth, read_left, read_right)
+        _tile(block, depth, rows, column, run)
 
     each(0, block.columns, width, tile)
 
@@ -198,7 +208,7 @@ def _sum(
     return loop(whole, depth.units, 1, lambda u, s: steps(1, u, s), sums)
 
 
-def _tile(block: Block, rows: list[Size], column: Size, run: Run) -> None:
+def _tile(block: Block, depth: Depth, rows: list[Size], column: Size, run: Run) -> None:
     """Emit one register tile: its start, its sums, and where they go."""
     shape, product = block.shape, block.product
     first = rows[0]
@@ -212,29 +222,42 @@ def _tile(block: Block, rows: list[Size], column: Size, run: Run) -> None:
         _divides(block.columns, width) or at_most(add(column, width), block.columns),
     )
     columns = [add(column, v * product.lanes) for v in range(shape.vectors)]
-    ask_for_result(block.out, rows, columns, block.columns)
+    finish = block.finish
+    written = block.out if finish is None or depth.last is not True else finish.out
+    ask_for_result(written, rows, columns, block.columns)
     number = 0.0 if block.start is None else block.start
     sums = run([splat(product.sums(), number)] * (shape.rows * shape.vectors))
-    when(
-        inside,
-        lambda: _store(block, sums, first, column, whole=True),
-        lambda: _store(block, sums, first, column, whole=False),
-    )
+
+    def put(*, whole: bool) -> None:
+        partial_sums = partial(_store, block, sums, first, column, whole=whole)
+        if finish is None:
+            partial_sums()
+        else:
+            when(depth.last, partial(partial_sums, finish=finish), partial_sums)
+
+    when(inside, partial(put, whole=True), partial(put, whole=False))
 
 
-def _store(block: Block, sums: list[ir.Value], first: Size, column: Size, *, whole: bool) -> None:
+def _store(
+    block: Block, sums: list[ir.Value], first: Size, column: Size,
+    *, whole: bool, finish: Finish | None = None,
+) -> None:  # fmt: skip
     """Store a tile, or what of it lies inside the block; add to what is there before."""
     product, vectors = block.product, block.shape.vectors
+    places = [add(column, v * product.lanes) for v in range(vectors)]
+    counts = [_count(block, at, whole=whole) for at in places]
+    same = [finish.of_columns(*at) for at in zip(places, counts, strict=True)] if finish else []
 
     def store_row(i: int) -> None:
-        for v in range(vectors):
-            at = add(column, v * product.lanes)
-            count = _count(block, at, whole=whole)
+        for v, (at, count) in enumerate(zip(places, counts, strict=True)):
             total = sums[i * vectors + v]
             if block.start is None:
                 old = load(block.out, add(first, i), at, product.lanes, count)
                 total = arith.addf(old, total)
-            store(total, block.out, add(first, i), at, count)
+            if finish is None:
+                store(total, block.out, add(first, i), at, count)
+            else:
+                finish.put(total, (add(first, i), at), count, same[v])
 
     for i in range(block.shape.rows):
         there = True if whole else at_most(add(first, i + 1), block.rows)

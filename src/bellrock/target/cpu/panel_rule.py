@@ -90,9 +90,10 @@ _WORTH_PACKING = 4
 """Elements of k from which on a panel is used often enough."""
 
 
-_TALLEST = 12
-"""Rows of a register tile of several vectors: from 13 on, the rows' addresses do not fit into
-general registers, and with 14 LLVM keeps sums of f32 on the stack (320 instead of 415 GFLOP/s)."""
+TALLEST, TALLEST_COPIED = 12, 13
+"""Rows of a register tile of several vectors, read in place or copied: the addresses of more do
+not fit into general registers, and with 14 LLVM keeps sums of f32 on the stack (320 instead of
+415 GFLOP/s)."""
 
 
 def default_panels(motif: Motif, facts: Facts) -> PanelKnobs:
@@ -117,8 +118,9 @@ def _tiles(problem: _Problem, *, pairs: bool) -> PanelKnobs:
     # With hardly any depth, the result's memory is the limit: it is written row by row.
     most_rows = problem.rows if problem.k >= _WORTH_PACKING else 1
     rows, vectors = register_tile(
-        most_rows, problem.columns, problem.lanes, problem.facts.vector_registers
-    )
+        most_rows, problem.columns, problem.lanes, problem.facts.vector_registers,
+        tallest=TALLEST_COPIED if _copies(problem) else TALLEST,
+    )  # fmt: skip
     width = vectors * problem.lanes
     depth = _depth(problem)
     block_rows, block_columns = _block(problem, rows, width, depth)
@@ -164,7 +166,9 @@ def _copies(problem: _Problem) -> bool:
     return problem.k > 1 and not in_place
 
 
-def register_tile(rows: int, columns: int, lanes: int, registers: int) -> tuple[int, int]:
+def register_tile(
+    rows: int, columns: int, lanes: int, registers: int, *, tallest: int = TALLEST
+) -> tuple[int, int]:
     """Return rows and vectors of the register tile that takes the fewest steps.
 
     A step multiplies each accumulator once; loads are free while they are fewer. The right
@@ -174,7 +178,7 @@ def register_tile(rows: int, columns: int, lanes: int, registers: int) -> tuple[
     for height in range(1, min(rows, registers) + 1):
         widest = min(max(4, _LATENCY // height), -(-columns // lanes))
         for vectors in range(1, widest + 1):
-            too_tall = vectors > 1 and height > _TALLEST
+            too_tall = vectors > 1 and height > tallest
             if too_tall or height * vectors + vectors + 1 > registers:
                 break
             tiles = -(-rows // height) * -(-columns // (vectors * lanes))

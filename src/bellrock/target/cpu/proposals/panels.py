@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from bellrock.params.knobs import Knobs
 from bellrock.payload.motifs.base import Motif
 from bellrock.target.base import Facts
-from bellrock.target.cpu.panel_rule import default_panels
+from bellrock.target.cpu.panel_rule import TALLEST, TALLEST_COPIED, default_panels
 from bellrock.target.cpu.panels import PanelKnobs
 
 TILES = 4
@@ -40,7 +40,10 @@ def propose_panels(motif: Motif, default: Knobs, facts: Facts) -> Iterator[Panel
     few, many = motif.dims[rows], motif.dims[columns]
     width = 1 if along_k else own.lanes
     inside = {role: _inside(motif, own, role) for role in (rows, columns)}
-    tiles = [(own.rows, own.columns), *_tiles(few, many, width, facts, along_k=along_k)]
+    tallest = TALLEST_COPIED if own.copy else TALLEST
+    found = _tiles(few, many, width, facts, along_k=along_k)
+    usable = [tile for tile in found if along_k or tile[1] == 1 or tile[0] <= tallest]
+    tiles = [(own.rows, own.columns), *usable[:TILES]]
     scales = itertools.product(SCALES, SCALES)
     for (height, vectors), (by_rows, by_columns) in itertools.product(
         dict.fromkeys(tiles), list(scales)
@@ -71,7 +74,7 @@ def _inside(motif: Motif, own: PanelKnobs, role: str) -> int:
 def _tiles(
     rows: int, columns: int, width: int, facts: Facts, *, along_k: bool
 ) -> list[tuple[int, int]]:
-    """Return the register tiles of the fewest steps, the higher first among equals."""
+    """Return the register tiles by their steps, the fewest first, the higher among equals."""
     found: list[tuple[float, int, int]] = []
     most = min(rows, facts.vector_registers)
     heights = {-(-rows // parts) for parts in range(1, rows + 1) if -(-rows // parts) <= most}
@@ -86,7 +89,7 @@ def _tiles(
             step = max(sums, height + vectors, 1 if along_k else LATENCY)
             count = -(-rows // height) * -(-columns // (vectors * width))
             found.append((count * (step + 0.3 * vectors), -height, vectors))
-    return [(-height, vectors) for _, height, vectors in sorted(found)[:TILES]]
+    return [(-height, vectors) for _, height, vectors in sorted(found)]
 
 
 def _scaled(size: int, by: tuple[int, int], unit: int, whole: int) -> int:
