@@ -131,6 +131,16 @@ def test_integers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         validate(module.spirv, tmp_path / f"{number}.spv")
 
 
+def test_the_first_nan_is_the_extremum(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BELLROCK_XEGPU_LOADER", "simt")
+    x, w = operands(torch.float32)
+    x[1, 5], x[1, 9], x[3, 0] = float("nan"), float("nan"), float("nan")
+    cases: dict[str, Case] = {"max": lambda x, w: x.argmax(1), "min": lambda x, w: x.argmin()}
+    program = compiled(cases, torch.float32)
+    for name, got, want in zip(cases, program(x, w), Cases(cases)(x, w), strict=True):
+        assert torch.equal(got, want), name
+
+
 def test_a_broken_module_is_not_valid(tmp_path: Path) -> None:
     spirv = modules(compiled({"sum": lambda x, w: x + 1}, torch.float32))[0].spirv
     with pytest.raises(AssertionError):
