@@ -60,6 +60,7 @@ OP_FILES = (
     "merge_elementwise",
     "movement.composing",
     "narrow_results",
+    "order_kernels",
     "outline_kernels",
     "place_results",
     "plan_memory",

@@ -198,7 +198,7 @@ def stub_kernels(root: ir.Operation) -> None:
 def _stub(function: ir.Operation) -> None:
     block = function.regions[0].blocks[0]
     results = list(list(block.operations)[-1].operation.operands)
-    written = [_written_argument(v) for v in results]
+    written = [written_argument(v) for v in results]
     reads = [a for a in block.arguments if is_tensor(a) and a not in written]
     for op in reversed(list(block.operations)):
         op.operation.erase()
@@ -252,7 +252,7 @@ def _origin(rank: int) -> ir.Attribute:
     return ir.AffineMapAttr.get(ir.AffineMap.get(0, 0, zeros))
 
 
-def _written_argument(value: ir.Value) -> ir.Value:
+def written_argument(value: ir.Value) -> ir.Value:
     """Follow a kernel's result down its destinations to the argument that holds it."""
     from bellrock.dialects.outlining import destination_of
 
