@@ -25,7 +25,7 @@ from bellrock.dialects.fold_movement import maps_of
 from bellrock.dialects.generic_ops import init_index, is_elementwise, iterators
 from bellrock.dialects.joining import may_join
 from bellrock.dialects.pads import PAD
-from bellrock.dialects.row_grouping import RowMerger, is_plain_reduction
+from bellrock.dialects.row_grouping import EnoughRows, RowMerger, is_plain_reduction
 from bellrock.dialects.unit_order import order_units
 
 __all__ = ["Group", "Grouping", "Role", "defining_op", "group_block", "init_index",
@@ -139,13 +139,13 @@ def _has_kernels(op: ir.Operation) -> bool:
     return found
 
 
-def group_block(block: ir.Block, *, fewest_rows: int) -> Grouping:
+def group_block(block: ir.Block, enough: EnoughRows) -> Grouping:
     """Group the ops of a block into kernels.
 
     Args:
         block: its ops are put into an order in which each group can stand where its last op
             is: behind all that makes its inputs, before all that reads its results.
-        fewest_rows: that kernels which share their rows have (see `row_grouping`).
+        enough: that kernels which share their rows have (see `row_grouping`).
 
     Returns:
         Groups in the order of their last ops.
@@ -163,7 +163,7 @@ def group_block(block: ir.Block, *, fewest_rows: int) -> Grouping:
             _join_producer(op, group_of, position)
             _join_init(op, group_of, position)
             _join_inserted(op, group_of, position)
-    if _join_rows(group_of, position, fewest_rows):
+    if _join_rows(group_of, position, enough):
         ops = order_units(block, [tuple(g.ops) for g in _unique(group_of)])
         position = {op: i for i, op in enumerate(ops)}
     groups = sorted(_unique(group_of), key=lambda g: position[g.ops[-1]])
@@ -175,7 +175,7 @@ def _unique(group_of: dict[ir.Operation, Group]) -> list[Group]:
 
 
 def _join_rows(
-    group_of: dict[ir.Operation, Group], position: dict[ir.Operation, int], fewest_rows: int
+    group_of: dict[ir.Operation, Group], position: dict[ir.Operation, int], enough: EnoughRows
 ) -> bool:
     """Join kernels that share rows; returns whether any were joined."""
     before = _unique(group_of)
@@ -183,9 +183,7 @@ def _join_rows(
     if not tuples:
         return False
     first = next(iter(tuples))
-    merger = RowMerger(
-        tuples, position, lambda user: _in_block(user, first), fewest_rows=fewest_rows
-    )
+    merger = RowMerger(tuples, position, lambda user: _in_block(user, first), enough)
     merger.run()
     joined = {id(t): t for t in tuples.values() if len(t) > len(group_of[t[-1]].ops)}
     for ops in joined.values():

@@ -32,8 +32,6 @@ CHEAP = 6
 """Operations per element up to which an op is computed again: about a store and two loads."""
 CHEAP_FOR_MANY = 3
 """The same for an element that is read `FEWEST_REPEATS` times in one pass, by a row each."""
-KEPT_BYTES = 1 << 18
-"""A result above this is not kept, whatever it costs: it would not stay in the L2 cache."""
 _COSTS = {"arith.constant": 0, "linalg.index": 0, "linalg.yield": 0, "arith.divf": 4,
           "arith.remf": 20, "arith.divsi": 20, "arith.remsi": 20, "math.sqrt": 4,
           "math.rsqrt": 5, "math.absf": 1, "math.absi": 1, "math.fma": 1}  # fmt: skip
@@ -41,11 +39,13 @@ _FUNCTION = 15
 """Of any other function: a polynomial."""
 
 
-@edits_in_place(lambda op: _inline_all(op, _is_to_vanish))
+@edits_in_place(lambda op, **given: _inline_large(op, **given), options=("kept_bytes",))
 class InlineProducersOp(Bellrock.Operation, name="inline_producers"):
     """Inline the cheap and the large elementwise producers below the handle's ops."""
 
     target: ext.Operand[transform.AnyOpType]
+    kept_bytes: ir.IntegerAttr
+    """A result above this is not kept, whatever it costs."""
 
 
 @edits_in_place(lambda op: _inline_all(op, _is_cheap_mask))
@@ -53,6 +53,10 @@ class InlineMasksOp(Bellrock.Operation, name="inline_masks"):
     """Inline cheap elementwise producers of truth values, which no vectoriser loads from memory."""
 
     target: ext.Operand[transform.AnyOpType]
+
+
+def _inline_large(root: ir.Operation, *, kept_bytes: int) -> None:
+    _inline_all(root, lambda op: _is_to_vanish(op, kept_bytes))
 
 
 def _inline_all(root: ir.Operation, vanishes: Callable[[ir.Operation], bool]) -> None:
@@ -69,8 +73,8 @@ def _is_cheap_mask(op: ir.Operation) -> bool:
     return isinstance(element, ir.IntegerType) and element.width == 1
 
 
-def _is_to_vanish(op: ir.Operation) -> bool:
-    return _may_vanish(op) and (cost_of(op) <= _limit(op) or _result_bytes(op) > KEPT_BYTES)
+def _is_to_vanish(op: ir.Operation, kept_bytes: int) -> bool:
+    return _may_vanish(op) and (cost_of(op) <= _limit(op) or _result_bytes(op) > kept_bytes)
 
 
 def _limit(op: ir.Operation) -> int:

@@ -21,28 +21,32 @@ from torch_mlir.dialects import ext, transform
 from bellrock.dialects.extension import Bellrock, edits_in_place
 from bellrock.dialects.grouping import group_block
 from bellrock.dialects.outliner import Outliner
+from bellrock.dialects.row_grouping import EnoughRows
 
 
-@edits_in_place(lambda op, **given: _outline(op, **given), options=("fewest_rows",))
+@edits_in_place(lambda op, **given: _outline(op, **given), options=("fewest_rows", "small"))
 class OutlineKernelsOp(Bellrock.Operation, name="outline_kernels"):
     """Outline the kernels of the handle's functions (see the module's docstring)."""
 
     target: ext.Operand[transform.AnyOpType]
     fewest_rows: ir.IntegerAttr
     """That a kernel around reductions has, so that every core has work."""
+    small: ir.IntegerAttr
+    """Iterations of a kernel's longest op up to which it may have fewer rows."""
 
 
-def _outline(function: ir.Operation, *, fewest_rows: int) -> None:
+def _outline(function: ir.Operation, *, fewest_rows: int, small: int) -> None:
     outliner = Outliner(function.parent.operation)
-    _outline_block(function.regions[0].blocks[0], outliner, fewest_rows)
+    enough = EnoughRows(fewest=fewest_rows, small=small)
+    _outline_block(function.regions[0].blocks[0], outliner, enough)
 
 
-def _outline_block(block: ir.Block, outliner: Outliner, fewest_rows: int) -> None:
-    grouping = group_block(block, fewest_rows=fewest_rows)
+def _outline_block(block: ir.Block, outliner: Outliner, enough: EnoughRows) -> None:
+    grouping = group_block(block, enough)
     for nested in grouping.control:
         for region in nested.regions:
             for inner in region.blocks:
-                _outline_block(inner, outliner, fewest_rows)
+                _outline_block(inner, outliner, enough)
     for group in grouping.groups:
         outliner.outline(group)
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from torch_mlir import ir
 
@@ -24,7 +25,16 @@ from bellrock.payload.motif import MotifKind, find_motif
 
 MOST_OPS = 24
 """Ops of one kernel: keeps the time to compile it in bounds."""
-SMALL_ITERATIONS = 1 << 16
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EnoughRows:
+    """When the rows of a kernel give every core work."""
+
+    fewest: int
+    """Rows; a kernel of fewer leaves cores without work."""
+    small: int
+    """Iterations of its longest op up to which that does not matter."""
 
 
 class RowMerger:
@@ -35,8 +45,7 @@ class RowMerger:
         groups: dict[ir.Operation, tuple[ir.Operation, ...]],
         position: dict[ir.Operation, int],
         ancestor: Callable[[ir.Operation], ir.Operation],
-        *,
-        fewest_rows: int,
+        enough: EnoughRows,
     ) -> None:
         """Start from the groups of a block.
 
@@ -44,12 +53,12 @@ class RowMerger:
             groups: op -> its group; changed by `run`.
             position: of each op of the block.
             ancestor: the op of the block that is or contains an op.
-            fewest_rows: a kernel of fewer leaves cores without work, unless it is small anyway.
+            enough: that a kernel has to have.
         """
         self._groups = groups
         self._position = position
         self._ancestor = ancestor
-        self._fewest_rows = fewest_rows
+        self._enough = enough
         self._row_ops: dict[ir.Operation, bool] = {}
 
     def run(self) -> None:
@@ -65,7 +74,7 @@ class RowMerger:
     def _is_row_group(self, group: tuple[ir.Operation, ...]) -> bool:
         for op in group:
             if op not in self._row_ops:
-                self._row_ops[op] = (is_row_op(op) or op.name in RESHAPES) and not _is_heavy(op)
+                self._row_ops[op] = (is_row_op(op) or op.name in RESHAPES) and not is_heavy(op)
         return all(self._row_ops[op] for op in group)
 
     def _grow(self, group: tuple[ir.Operation, ...]) -> bool:
@@ -107,7 +116,7 @@ class RowMerger:
         if space is None:
             return False
         iterations = max(_iterations(op) for op in merged)
-        if space.rows < self._fewest_rows and iterations > SMALL_ITERATIONS:
+        if space.rows < self._enough.fewest and iterations > self._enough.small:
             return False
         if not is_convex(merged, self._groups, self._position, self._ancestor):
             return False
@@ -148,7 +157,7 @@ def _iterations(op: ir.Operation) -> int:
     return math.prod(loop_sizes(op).values())
 
 
-def _is_heavy(op: ir.Operation) -> bool:
+def is_heavy(op: ir.Operation) -> bool:
     """Whether an op has a schedule of its own: a matrix product, a convolution."""
     if not reduces(op):
         return False

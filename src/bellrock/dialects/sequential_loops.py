@@ -22,6 +22,7 @@ from torch_mlir import ir
 from torch_mlir.dialects import arith, ext, linalg, scf, tensor, transform
 
 from bellrock.dialects.extension import Bellrock, each_op, edits_in_place
+from bellrock.dialects.grouping import defining_op
 from bellrock.dialects.vector_scan import line_scan, lower_lines
 from bellrock.errors import CompileError
 
@@ -134,7 +135,7 @@ def _lower_scan(op: ir.Operation, *, by_lines: bool) -> None:
 
 
 def _lower_by_steps(op: ir.Operation) -> None:
-    source, output = op.operands[0], op.operands[1]
+    source, output = op.operands[0], _unfilled(op.operands[1])
     initial = op.operands[2]
     axis = ir.IntegerAttr(op.attributes["dimension"]).value
     inclusive = ir.BoolAttr(op.attributes["inclusive"]).value
@@ -199,6 +200,12 @@ def _lower_by_steps(op: ir.Operation) -> None:
             )  # fmt: skip
     op.results[0].replace_all_uses_with(forall.results[0])
     op.erase()
+
+
+def _unfilled(value: ir.Value) -> ir.Value:
+    """Return what was filled to make a tensor that is about to be written whole."""
+    owner = defining_op(value)
+    return owner.operands[1] if owner is not None and owner.name == "linalg.fill" else value
 
 
 def _take(

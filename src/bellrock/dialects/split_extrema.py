@@ -25,6 +25,7 @@ from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 from bellrock.dialects.fold_movement import maps_of
 from bellrock.dialects.grouping import iterators
 from bellrock.dialects.loop_order import loop_sizes
+from bellrock.dialects.split_reductions import along_memory as reads_along_memory
 
 _WIDTH = 32
 _LARGEST = 1 << (_WIDTH - 1)
@@ -35,11 +36,13 @@ _COMPARED = {
 }
 
 
-@edits_in_place(lambda op: _split_all(op))
+@edits_in_place(lambda op, **given: _split_all(op, **given), options=("along_memory",))
 class SplitExtremaOp(Bellrock.Operation, name="split_extrema"):
     """Split the arg-max and arg-min reductions below the handle's ops."""
 
     target: ext.Operand[transform.AnyOpType]
+    along_memory: ir.IntegerAttr
+    """Whether to leave alone those of columns, where neighbours in memory are different results."""
 
 
 @edits_in_place(lambda op: _nans_first(op))
@@ -66,10 +69,10 @@ def _nans_first(root: ir.Operation) -> None:
         compared.results[0].replace_all_uses_except(better.result, better.operation)
 
 
-def _split_all(root: ir.Operation) -> None:
+def _split_all(root: ir.Operation, *, along_memory: int) -> None:
     for op in ops_named(root, "linalg.generic"):
         loop = position_loop(op)
-        if loop is not None:
+        if loop is not None and (not along_memory or reads_along_memory(op)):
             with ir.InsertionPoint(op), op.location:
                 _split(op, loop)
             op.erase()

@@ -17,7 +17,7 @@ Pieces are about as many as a piece has iterations, so that neither reduction is
 contraction, whose partial results are matrices, are as `contraction.depth_pieces` says.
 
 Leaves alone: the reductions of an attention that is chosen to be one kernel, ops that read loop
-indices, combine in other ways than `_NEUTRAL` knows, or index an operand by a reduction loop
+indices, combine in other ways than `NEUTRAL` knows, or index an operand by a reduction loop
 together with others (windows).
 """
 
@@ -37,11 +37,12 @@ from bellrock.dialects.reduction_cuts import Cut, best_cut
 
 _FAR = 16
 """Elements from which on neighbours are in cache lines of their own."""
-_NEUTRAL: dict[str, float] = {
+NEUTRAL: dict[str, float] = {
     "arith.addf": 0.0, "arith.mulf": 1.0,
     "arith.maximumf": -math.inf, "arith.maxnumf": -math.inf,
     "arith.minimumf": math.inf, "arith.minnumf": math.inf,
     "arith.addi": 0, "arith.muli": 1, "arith.ori": 0, "arith.xori": 0, "arith.andi": -1,
+    "arith.maxsi": -math.inf, "arith.minsi": math.inf,
 }  # fmt: skip
 """Combiners that are associative (up to rounding), and the value that changes nothing."""
 
@@ -63,18 +64,20 @@ class SplitReductionsOp(Bellrock.Operation, name="split_reductions"):
     """Iterations up to which a reduction along memory is left to work-items that share a row."""
     fewest_rows: ir.IntegerAttr
     """Results from which on it is: fewer rows leave most of a device idle."""
+    longest_shared: ir.IntegerAttr
+    """Iterations up to which it is however few results there are: one group is quick enough."""
 
     @classmethod
     def attach(cls, context: ir.Context) -> None:
         """Attach the interfaces in one context."""
         options = ("longest", "longest_of_one", "fewest", "most_results", "longest_row",
-                   "fewest_rows")  # fmt: skip
+                   "fewest_rows", "longest_shared")  # fmt: skip
         attach_in_place(cls, _split_all, context, options=options)
 
 
 def _split_all(
     root: ir.Operation, *, longest: int, longest_of_one: int, fewest: int, most_results: int,
-    longest_row: int, fewest_rows: int,
+    longest_row: int, fewest_rows: int, longest_shared: int,
 ) -> None:  # fmt: skip
     generics = ops_named(root, "linalg.generic")
     chosen = {part for op in generics for part in chosen_attention(op) or ()}
@@ -86,7 +89,8 @@ def _split_all(
         length = math.prod(sizes[d] for d, kind in enumerate(kinds) if kind == "reduction")
         results = math.prod(sizes[d] for d, kind in enumerate(kinds) if kind == "parallel")
         least = longest_of_one if 1 in (init_index(op), results) else longest
-        shared = length <= longest_row and results >= fewest_rows and along_memory(op)
+        most = longest_row if results >= fewest_rows else longest_shared
+        shared = length <= most and along_memory(op)
         if length < least or shared or combiner_of(op) is None:
             continue
         piece = piece_of(op)
@@ -114,12 +118,16 @@ def along_memory(op: ir.Operation) -> bool:
     return kinds[best] == "reduction"
 
 
-def combiner_of(op: ir.Operation) -> ir.Operation | None:
+def combiner_of(op: ir.Operation, *, indices: bool = False) -> ir.Operation | None:
     """Return the op of a reduction's body that combines the old result with a new element.
 
-    None where the op has several results, reads loop indices, or combines in another way.
+    None where the op has several results, or combines in another way.
+
+    Args:
+        op: a generic.
+        indices: whether it may read loop indices.
     """
-    return None if ops_named(op, "linalg.index") else _combiner(op)
+    return None if not indices and ops_named(op, "linalg.index") else _combiner(op)
 
 
 def update_of(op: ir.Operation) -> ir.Value | None:
@@ -137,7 +145,7 @@ def _combiner(op: ir.Operation) -> ir.Operation | None:
     block = op.regions[0].blocks[0]
     carried = block.arguments[init_index(op)]
     combiner = block.operations[len(block.operations) - 1].operation.operands[0].owner
-    if isinstance(combiner, ir.Block) or combiner.name not in _NEUTRAL:
+    if isinstance(combiner, ir.Block) or combiner.name not in NEUTRAL:
         return None
     operands = list(combiner.operands)
     uses = [use.owner.operation for use in carried.uses]
@@ -279,9 +287,13 @@ def neutral_of(combiner: str, element: ir.Type) -> ir.Value:
         combiner: name of the op, as of one that `combiner_of` returns.
         element: its type.
     """
-    neutral = _NEUTRAL[combiner]
-    value = neutral if isinstance(element, ir.FloatType) else int(neutral)
-    return arith.ConstantOp(element, value).result
+    neutral = NEUTRAL[combiner]
+    if isinstance(element, ir.FloatType):
+        return arith.ConstantOp(element, neutral).result
+    assert isinstance(element, ir.IntegerType), "checked by what combines them"
+    end = 1 << (element.width - 1)
+    whole = int(neutral) if math.isfinite(neutral) else (end - 1 if neutral > 0 else -end)
+    return arith.ConstantOp(element, whole).result
 
 
 def copy_body(source: ir.Operation, target: ir.Operation) -> None:

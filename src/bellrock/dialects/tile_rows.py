@@ -31,18 +31,21 @@ from bellrock.dialects.grouping import defining_op
 from bellrock.dialects.loop_order import loop_sizes
 from bellrock.dialects.outlining import ANCHOR, CHOICE
 from bellrock.dialects.row_blocks import RowLimits, block_sizes
-from bellrock.dialects.row_space import RESHAPES, RowSpace, is_row_op, row_space
+from bellrock.dialects.row_grouping import is_heavy
+from bellrock.dialects.row_space import RESHAPES, RowSpace, is_row_op, reduces, row_space
 from bellrock.dialects.tiled_rows import TiledRows
 
 SERIAL_ITERATIONS = 8192
 """Below this many innermost iterations of any op, the kernel is left whole and serial."""
 
 
-@edits_in_place(lambda op: _tile(op))
+@edits_in_place(lambda op, **given: _tile(op, **given), options=("single",))
 class TileRowsOp(Bellrock.Operation, name="tile_rows"):
     """Cut the ops of each of the handle's kernels along the loops that they share."""
 
     target: ext.Operand[transform.AnyOpType]
+    single: ir.IntegerAttr
+    """Whether each row is a block of its own, whatever the choice and however small."""
 
 
 def row_ops(function: ir.Operation) -> list[ir.Operation]:
@@ -55,20 +58,27 @@ def row_ops(function: ir.Operation) -> list[ir.Operation]:
     return found
 
 
-def _tile(function: ir.Operation) -> None:
+def _tile(function: ir.Operation, *, single: int) -> None:
     ops = row_ops(function)
-    limits = _limits(ops)
     generics = [op for op in ops if op.name not in RESHAPES]
-    if limits is None or not all(is_row_op(op) for op in generics):
+    if not all(is_row_op(op) for op in generics):
         return
-    if max(math.prod(loop_sizes(op).values()) for op in generics) < SERIAL_ITERATIONS:
+    limits = None if single else _limits(ops)
+    if limits is None and not (single and _goes_over_rows(generics)):
+        return
+    if limits and max(math.prod(loop_sizes(op).values()) for op in generics) < SERIAL_ITERATIONS:
         return
     space = row_space(ops) or row_space(ops, through_inputs=True)
     if space is None:
         return
-    sizes = block_sizes(ops, space, limits)
+    sizes = block_sizes(ops, space, limits) if limits else (1,) * len(space.sizes)
     if sizes != space.sizes and _readers_last(function, ops):
-        _emit(function, ops, space, sizes)
+        _emit(function, ops, space, sizes, single=bool(single))
+
+
+def _goes_over_rows(generics: Sequence[ir.Operation]) -> bool:
+    """Whether ops are around a reduction, none of which has a schedule of its own."""
+    return any(reduces(op) for op in generics) and not any(is_heavy(op) for op in generics)
 
 
 def _readers_last(function: ir.Operation, ops: Sequence[ir.Operation]) -> bool:
@@ -99,12 +109,13 @@ def _limits(ops: Sequence[ir.Operation]) -> RowLimits | None:
 
 
 def _emit(
-    function: ir.Operation, ops: Sequence[ir.Operation], space: RowSpace, block: tuple[int, ...]
-) -> None:
+    function: ir.Operation, ops: Sequence[ir.Operation], space: RowSpace, block: tuple[int, ...],
+    *, single: bool,
+) -> None:  # fmt: skip
     """Put the foralls behind the ops, and return their results in place of the ops'."""
     wanted = [r for op in ops for r in op.results
               if any(u.owner.operation not in ops for u in r.uses)]  # fmt: skip
-    tiled = TiledRows(ops, space, wanted)
+    tiled = TiledRows(ops, space, wanted, numbers_apart=single)
     with ir.InsertionPoint.after(ops[-1]), function.location:
         current = [tiled.destinations[i] for i in range(len(wanted))]
         for corner in itertools.product(*map(_segments, space.sizes, block)):

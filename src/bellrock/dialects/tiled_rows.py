@@ -7,11 +7,12 @@ block belongs.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch_mlir import ir
-from torch_mlir.dialects import arith, linalg, tensor
+from torch_mlir.dialects import arith, bufferization, linalg, tensor
 
 from bellrock.dialects.fold_movement import maps_of
 from bellrock.dialects.outlining import ANCHOR, CHOICE, destination_of
@@ -40,9 +41,19 @@ class TiledRows:
     """Makes blocks; one object serves all foralls of a kernel."""
 
     def __init__(
-        self, ops: Sequence[ir.Operation], space: RowSpace, results: Sequence[ir.Value]
-    ) -> None:
-        """Prepare for the results wanted, which are made by `ops`."""
+        self, ops: Sequence[ir.Operation], space: RowSpace, results: Sequence[ir.Value], *,
+        numbers_apart: bool = False,
+    ) -> None:  # fmt: skip
+        """Prepare for the results wanted, which are made by `ops`.
+
+        Args:
+            ops: of a kernel.
+            space: the loops that they share.
+            results: that are wanted of them.
+            numbers_apart: whether what has one element in a block is reduced in a buffer of its
+                own, and then copied to where it belongs.
+        """
+        self._numbers_apart = numbers_apart
         self._ops = ops
         self._made = {r for op in ops for r in op.results}
         self._space = space
@@ -115,7 +126,7 @@ class TiledRows:
     def _new_tile(self, value: ir.Value, labels: Labels, *, written: bool) -> ir.Value:
         owner = None if isinstance(value.owner, ir.Block) else value.owner.operation
         if owner is not None and owner.name == "linalg.fill":
-            into = self._tile(owner.operands[1], labels, written=True)
+            into = self._filled(owner.operands[1], labels)
             return linalg.fill(owner.operands[0], outs=[into])
         source = self._shared.get(value, value) if written else value
         if owner is not None and owner.name == "tensor.empty" and source == value:
@@ -130,6 +141,14 @@ class TiledRows:
             kind, source, dynamic, [], [], place.static_offsets, place.sizes,
             [1] * len(place.sizes),
         ).result  # fmt: skip
+
+    def _filled(self, value: ir.Value, labels: Labels) -> ir.Value:
+        """Return what a fill of a block's part is to write into."""
+        shape = self._shape(list(value.type.shape), labels)
+        if self._numbers_apart and math.prod(shape) == 1:
+            kind = ir.RankedTensorType.get(shape, value.type.element_type)
+            return bufferization.AllocTensorOp(kind, []).result
+        return self._tile(value, labels, written=True)
 
     def _clone(self, op: ir.Operation) -> None:
         if op.name in RESHAPES:

@@ -69,6 +69,16 @@ def kernels_text(record: Record) -> str:
     return f"{len(record.kernels)} ({vectorised}v {parallel}p)"
 
 
+def launches_of(record: Record) -> int | None:
+    """Return how often the kernels of a call are launched, on a device that launches."""
+    return sum(k.figures.get("launches", 0) * k.calls for k in record.kernels) or None
+
+
+def engines_of(record: Record) -> int | None:
+    """Return how many kernels use matrix engines."""
+    return sum(bool(k.figures.get("matrix_calls")) for k in record.kernels) or None
+
+
 def error_text(record: Record) -> str:
     """Return the error as a share of its budget."""
     error = record.error
@@ -139,6 +149,8 @@ _MADE = (
         lambda r: units.seconds(r.compile_seconds) + (" c" if r.cached else ""),
     ),
     _column("kernels", "kernels", lambda r: len(r.kernels) or None, kernels_text),
+    _column("launches", "launches", launches_of),
+    _column("on_matrix_engines", "on matrix engines", engines_of, detail=True),
     _column("cached", "cached", lambda r: r.cached, numeric=False, detail=True),
     _column(
         "peak_memory_bytes", "memory", lambda r: r.peak_memory_bytes,

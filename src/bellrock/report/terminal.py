@@ -18,7 +18,7 @@ from bellrock.report import units
 from bellrock.report.columns import Column, all_warnings, columns
 from bellrock.report.summary import Against, summarise, verdict_line
 
-LEAST_FIRST = ("warnings", "peak_fraction", "_time_s", "kernels", "error", "compile_s")
+LEAST_FIRST = ("warnings", "peak_fraction", "_time_s", "launches", "kernels", "error", "compile_s")
 """Columns by the end of their name, in the order in which narrow terminals lose them."""
 WARNED = 10
 """Problems whose warnings are printed; the other formats have all."""

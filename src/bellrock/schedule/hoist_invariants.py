@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 
-def sequence() -> str:
-    """Return the body of the sequence."""
-    return """
-    "bellrock.hoist_invariants"(%module) : (!transform.any_op) -> ()
+def sequence(loops: int = 0) -> str:
+    """Return the body of the sequence.
+
+    Args:
+        loops: 1 leaves what is outside of loops over rows as it is.
+    """
+    name = "scf.forall" if loops else "builtin.module"
+    return f"""
+    %found = transform.structured.match ops{{["{name}"]}} in %module
+      : (!transform.any_op) -> !transform.any_op
+    "bellrock.hoist_invariants"(%found) : (!transform.any_op) -> ()
     """

@@ -68,3 +68,21 @@ func.func @inside(%y: memref<4x8xf32>) {
   }
   return
 }
+
+// A long sum of one work-item is one of sums: rounding errors of each piece stay its own.
+// CHECK-LABEL: func.func @long_sum
+// CHECK: scf.parallel
+// CHECK: %[[ALL:[a-z0-9_]+]] = scf.for %[[B:[a-z0-9_]+]] = %c0{{[_0-9]*}} to %c1000{{[_0-9]*}} step %c128{{[_0-9]*}} iter_args(%[[SUM:[a-z0-9_]+]] =
+// CHECK: %[[END:[a-z0-9_]+]] = arith.minui
+// CHECK: %[[PART:[a-z0-9_]+]] = scf.for %{{.*}} = %[[B]] to %[[END]] step %c1{{[_0-9]*}} iter_args(%{{.*}} = %cst
+// CHECK: arith.addf %[[SUM]], %[[PART]]
+// CHECK: memref.store %[[ALL]]
+func.func @long_sum(%x: memref<1000x9xf32>, %y: memref<9xf32>) {
+  linalg.generic {indexing_maps = [affine_map<(r, k) -> (k, r)>, affine_map<(r, k) -> (r)>], iterator_types = ["parallel", "reduction"]}
+      ins(%x : memref<1000x9xf32>) outs(%y : memref<9xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %s = arith.addf %o, %a : f32
+    linalg.yield %s : f32
+  }
+  return
+}

@@ -91,10 +91,10 @@ func.func @decided_by_device(%n: memref<index>, %y: memref<64xf32>) {
 
 // A work-item's small buffer is its own; a large one is its part of one that the host allocates.
 // CHECK-LABEL: func.func @buffers
-// CHECK: %[[A:[a-z0-9_]+]] = memref.alloc() : memref<64x1024xf32>
+// CHECK: %[[A:[a-z0-9_]+]] = memref.alloc() : memref<262144xi8>
 // CHECK: gpu.launch
 // CHECK-DAG: memref.alloca() : memref<4xf32, #gpu.address_space<private>>
-// CHECK-DAG: memref.reinterpret_cast %[[A]]
+// CHECK-DAG: memref.view %[[A]][%{{.*}}][] : memref<262144xi8> to memref<1024xf32>
 // CHECK: gpu.terminator
 // CHECK: memref.dealloc %[[A]]
 func.func @buffers(%y: memref<64xf32>) {

@@ -11,8 +11,8 @@ Rewrite, in a gpu.module:
     %y = llvm.call spir_funccc @_Z15__spirv_ocl_sinf(%x) : (f32) -> f32
 
 Narrower floats widen to f32, and round once. Leaves alone: what has no such instruction.
-`gpu.shuffle` (exclusive or) becomes a call of `sub_group_shuffle_xor`: upstream does that only in
-functions that state their sub-group size, which kernels here do at the very end.
+`gpu.shuffle` becomes a call of `sub_group_shuffle_xor` or another of its kind: upstream does that
+only in functions that state their sub-group size, which kernels here do at the very end.
 """
 
 # No postponed annotations here: the dialect reads the field types from them.
@@ -62,7 +62,9 @@ def _call_all(root: ir.Operation) -> None:
 def _shuffle(op: ir.Operation, module: ir.Operation) -> None:
     """Exchange values in a sub-group; all its lanes are there, so the result is always valid."""
     value, offset = op.operands[0], op.operands[1]
-    symbol = _symbol("sub_group_shuffle_xor", [value.type, offset.type])
+    mode = str(op.attributes["mode"]).removeprefix("#gpu<shuffle_mode ").removesuffix(">")
+    name = "sub_group_shuffle" if mode == "idx" else f"sub_group_shuffle_{mode}"
+    symbol = _symbol(name, [value.type, offset.type])
     _declare(module, symbol, [value.type, offset.type], value.type, convergent=True)
     found = _called(symbol, [value, offset], value.type, convergent=True)
     op.results[0].replace_all_uses_with(found)

@@ -211,7 +211,8 @@ def delinearized(item: ir.Value, counts: Sequence[int | ir.Value]) -> list[ir.Va
         counts: iterations of each loop.
     """
     narrow = (
-        all(isinstance(c, int) for c in counts)
+        sum(c != 1 for c in counts) > 1
+        and all(isinstance(c, int) for c in counts)
         and math.prod(c for c in counts if isinstance(c, int)) < _SHORT_INDEX
     )
     index, i32 = ir.IndexType.get(), ir.IntegerType.get_signless(32)

@@ -3,7 +3,8 @@
 Missing upstream: `convert-linalg-to-parallel-loops` keeps a reduction's result in memory from
 iteration to iteration, and nests a parallel loop that comes after a reduction inside of it. Here
 the parallel loops come first, the one along memory innermost, so that neighbouring work-items
-touch neighbouring memory; each iteration of them reduces in registers and writes once.
+touch neighbouring memory; each iteration of them reduces in registers and writes once. A long sum
+is made of sums of pieces.
 
 Rewrite:
     linalg.generic (m, n, k reduce) ins(%a, %b) outs(%c) { %c + %a * %b }
@@ -17,6 +18,7 @@ Below a parallel loop, where an iteration is a work-item already, the loops are 
 """
 
 # No postponed annotations here: the dialect reads the field types from them.
+import math
 from collections.abc import Sequence
 
 from torch_mlir import ir
@@ -26,6 +28,7 @@ from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 from bellrock.dialects.fold_movement import maps_of
 from bellrock.dialects.grouping import init_index, iterators
 from bellrock.dialects.loop_order import operand_strides
+from bellrock.dialects.split_reductions import combiner_of, neutral_of
 from bellrock.errors import CompileError
 
 _PARALLEL = {"scf.parallel", "scf.forall", "gpu.launch"}
@@ -54,6 +57,12 @@ def is_below_parallel(op: ir.Operation) -> bool:
             return True
         parent = parent.operation.parent
     return False
+
+
+def _known(bound: ir.Value) -> int:
+    """Return a number of iterations; one too large for anything where it is not known."""
+    op = bound.owner.operation
+    return ir.IntegerAttr(op.attributes["value"]).value if op.name == "arith.constant" else 1 << 31
 
 
 def index_constant(value: int) -> ir.Value:
@@ -116,10 +125,40 @@ class Nest:
     ) -> list[ir.Value]:
         if not left:
             return self._body(carried)
-        loop = scf.ForOp(index_constant(0), bounds[left[0]], index_constant(1), carried)
-        self._at[left[0]] = loop.induction_variable
+        combiner = combiner_of(self._op, indices=True)
+        sizes = [_known(bounds[d]) for d in left]
+        if combiner is None or combiner.name != "arith.addf" or math.prod(sizes) <= LONGEST_SUM:
+            loop = scf.ForOp(index_constant(0), bounds[left[0]], index_constant(1), carried)
+            self._at[left[0]] = loop.induction_variable
+            with ir.InsertionPoint(loop.body):
+                scf.YieldOp(self._reduce(left[1:], bounds, list(loop.inner_iter_args)))
+            return list(loop.results)
+        return self._sum_of_sums(left, bounds, carried, combiner)
+
+    def _sum_of_sums(
+        self, left: list[int], bounds: dict[int, ir.Value], carried: list[ir.Value],
+        combiner: ir.Operation,
+    ) -> list[ir.Value]:  # fmt: skip
+        """Add up sums of pieces, each of its own: their rounding errors do not grow with all."""
+        size = bounds[left[0]]
+        step = 1 if len(left) > 1 else _PIECE
+        start = [neutral_of(combiner.name, carried[0].type)]
+        loop = scf.ForOp(index_constant(0), size, index_constant(step), carried)
         with ir.InsertionPoint(loop.body):
-            scf.YieldOp(self._reduce(left[1:], bounds, list(loop.inner_iter_args)))
+            first = loop.induction_variable
+            if len(left) > 1:
+                self._at[left[0]] = first
+                (part,) = self._reduce(left[1:], bounds, start)
+            else:
+                end = arith.MinUIOp(arith.AddIOp(first, index_constant(step)).result, size).result
+                piece = scf.ForOp(first, end, index_constant(1), start)
+                self._at[left[0]] = piece.induction_variable
+                with ir.InsertionPoint(piece.body):
+                    scf.YieldOp(self._body(list(piece.inner_iter_args)))
+                part = piece.results[0]
+            total = combiner.clone().operation
+            total.operands[0], total.operands[1] = loop.inner_iter_args[0], part
+            scf.YieldOp(list(total.results))
         return list(loop.results)
 
     def _body(self, carried: list[ir.Value]) -> list[ir.Value]:
@@ -180,6 +219,9 @@ class Nest:
         return [d for d in loops if d != best] + [best]
 
 
+LONGEST_SUM = 512
+"""Iterations of a sum that one work-item makes in one go: beyond, rounding errors grow with it."""
+_PIECE = 128
 _FAR = 16
 """Elements between work-items from which on each of them fetches a cache line of its own."""
 

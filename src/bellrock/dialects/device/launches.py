@@ -62,12 +62,18 @@ def _note_group(function: ir.Operation) -> None:
         function.attributes[GROUP] = ir.DenseI64ArrayAttr.get(sizes, function.context)
 
 
+def group_of(function: ir.Operation) -> Group:
+    """Return what was noted on a kernel function, or what is usual."""
+    if GROUP not in function.attributes:
+        return Group()
+    return Group(*ir.DenseI64ArrayAttr(function.attributes[GROUP]))
+
+
 def _place_launches(function: ir.Operation) -> None:
     if not len(function.regions[0].blocks):
         return
-    group = Group()
+    group = group_of(function)
     if GROUP in function.attributes:
-        group = Group(*ir.DenseI64ArrayAttr(function.attributes[GROUP]))
         del function.attributes[GROUP]
     block = function.regions[0].blocks[0]
     while _view_where_used(Placement(block)):

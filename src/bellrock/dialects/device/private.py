@@ -2,17 +2,21 @@
 
 Flows in: a function whose launches allocate. Flows out: small buffers in the work-item's
 private memory; larger ones as parts of one buffer that the host allocates, one for each item.
+
+`transform.bellrock.private_space`: after launches are device functions, the private space of
+`gpu` becomes the default one. Missing upstream: `convert-gpu-to-llvm-spv` lets the default space
+be the device's memory, and leaves allocations in the private one, which later patterns refuse.
 """
 
-from __future__ import annotations
+# No postponed annotations here: the dialect reads the field types from them.
 
 import math
 
 from torch_mlir import ir
-from torch_mlir.dialects import arith, memref
+from torch_mlir.dialects import arith, ext, memref, transform
 
 from bellrock.dialects.device.item_loops import index_constant
-from bellrock.dialects.extension import ops_named
+from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 from bellrock.dialects.grouping import defining_op
 from bellrock.errors import CompileError
 
@@ -22,6 +26,21 @@ _PRIVATE = "#gpu.address_space<private>"
 _VIEWS = ("memref.cast", "memref.collapse_shape", "memref.expand_shape", "memref.reinterpret_cast",
           "memref.subview", "memref.transpose", "memref.view",
           "memref.extract_strided_metadata")  # fmt: skip
+
+
+@edits_in_place(lambda op: _to_default(op))
+class PrivateSpaceOp(Bellrock.Operation, name="private_space"):
+    """Put private buffers below the handle's ops into the default memory space."""
+
+    target: ext.Operand[transform.AnyOpType]
+
+
+def _to_default(root: ir.Operation) -> None:
+    for op in ops_named(root, "memref.alloca"):
+        kind = ir.MemRefType(op.results[0].type)
+        if str(kind.memory_space) == _PRIVATE:
+            op.results[0].set_type(ir.MemRefType.get(kind.shape, kind.element_type, kind.layout))
+            _spread(op.results[0], None)
 
 
 def settle_buffers(function: ir.Operation) -> None:
@@ -73,7 +92,7 @@ def _drop_deallocations(op: ir.Operation) -> None:
             use.owner.operation.erase()
 
 
-def _spread(value: ir.Value, space: ir.Attribute) -> None:
+def _spread(value: ir.Value, space: ir.Attribute | None) -> None:
     """Let views of a private buffer be private, too."""
     for use in list(value.uses):
         op = use.owner.operation
@@ -90,8 +109,8 @@ def _spread(value: ir.Value, space: ir.Attribute) -> None:
 
 def _scratch(op: ir.Operation, kind: ir.MemRefType, launch: ir.Operation) -> None:
     """Take a buffer from one that the host allocates, with a part for each work-item."""
-    items = _items(launch)
-    whole = ir.MemRefType.get([items, *kind.shape], kind.element_type)
+    size = bytes_of(kind)
+    whole = ir.MemRefType.get([_items(launch) * size], ir.IntegerType.get_signless(8))
     with ir.InsertionPoint(launch), launch.location:
         buffer = memref.AllocOp(whole, [], []).result
     with ir.InsertionPoint.after(launch), launch.location:
@@ -101,28 +120,10 @@ def _scratch(op: ir.Operation, kind: ir.MemRefType, launch: ir.Operation) -> Non
         width = index_constant(_known(launch.operands[-3]))
         start = arith.MulIOp(block.arguments[0], width).result
         item = arith.AddIOp(start, block.arguments[3]).result
-        strides = [math.prod(kind.shape[d + 1 :]) for d in range(kind.rank)]
-        dynamic = ir.ShapedType.get_dynamic_stride_or_offset()
-        layout = ir.StridedLayoutAttr.get(dynamic, strides)
-        part = ir.MemRefType.get(kind.shape, kind.element_type, layout)
-        offset = arith.MulIOp(item, index_constant(math.prod(kind.shape))).result
-        own = memref.ReinterpretCastOp(
-            part, buffer, [offset], [], [], [dynamic], list(kind.shape), strides
-        ).result
+        own = memref.ViewOp(kind, buffer, arith.MulIOp(item, index_constant(size)).result, [])
     _drop_deallocations(op)
-    _relayout(op.results[0], own)
+    op.results[0].replace_all_uses_with(own.result)
     op.erase()
-
-
-def _relayout(old: ir.Value, new: ir.Value) -> None:
-    """Put a strided buffer for a contiguous one, whose views then get other types."""
-    old.replace_all_uses_with(new)
-    views = [use.owner.operation for use in new.uses if use.owner.operation.name.startswith(_VIEWS)]
-    if views:
-        raise CompileError(
-            "a kernel takes views of a buffer that is too large for a work-item",
-            got=f"{new.type}, {views[0].name}",
-        )
 
 
 def _items(launch: ir.Operation) -> int:
@@ -147,3 +148,6 @@ def _dissolve(scope: ir.Operation) -> None:
     for old, new in zip(scope.results, end.operands, strict=True):
         old.replace_all_uses_with(new)
     scope.erase()
+
+
+OPS = (PrivateSpaceOp,)

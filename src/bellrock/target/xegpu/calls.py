@@ -28,6 +28,11 @@ def builtin_calls(spirv: bytes) -> Counter[str]:
     return Counter(names[function] for function in called if function in names)
 
 
+def instructions(spirv: bytes) -> Counter[int]:
+    """Return how often each instruction is in a module, by its number."""
+    return Counter(opcode for opcode, _ in _instructions(spirv))
+
+
 def matrix_products(spirv: bytes) -> int:
     """Return the number of calls of matrix engines."""
     return sum(n for name, n in builtin_calls(spirv).items() if "matrix_mad" in name)

@@ -1,8 +1,9 @@
 """What can be counted in device code, for people: `Emitted.figures`.
 
 Flows in: device modules, with native code where there is some. Flows out: numbers by name.
-`matrix_calls`, `block_load_calls` and the like are calls in SPIR-V; `dpas`, `block_loads`, ... are
-native instructions. What is in a loop counts once.
+`launches` are made each time the function is called. `matrix_calls`, `shuffles`, `barriers`
+and the like are calls in SPIR-V, which tell the way a kernel took where there is no
+`ocloc`; `dpas`, `block_loads`, ... are native instructions. What is in a loop counts once.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bellrock.target.base import Facts
-from bellrock.target.xegpu.calls import builtin_calls
+from bellrock.target.xegpu.calls import builtin_calls, instructions
 from bellrock.target.xegpu.container import DeviceModule
 from bellrock.target.xegpu.ocloc import NativeCode, NativeKernel
 
@@ -22,6 +23,8 @@ _CALLS = {
     "block_store_calls": ("2d_block_write",),
 }
 """By what is in the name of a built-in function."""
+_INSTRUCTIONS = {"shuffles": (345, 346, 347, 348), "barriers": (224,)}
+"""By the numbers of SPIR-V instructions: `OpGroupNonUniformShuffle...`, `OpControlBarrier`."""
 _COUNTS = ("dpas", "block_loads", "block_prefetches", "block_stores", "instructions")
 
 
@@ -42,11 +45,15 @@ def figures_of(modules: Sequence[ModuleCode], facts: Facts) -> dict[str, int]:
     """
     if not modules:
         return {}
-    found = dict.fromkeys(_CALLS, 0)
+    found = {"launches": sum(len(each.module.kernels) for each in modules)}
+    found |= dict.fromkeys((*_CALLS, *_INSTRUCTIONS), 0)
     for each in modules:
         for name, calls in builtin_calls(each.module.spirv).items():
             for figure, parts in _CALLS.items():
                 found[figure] += calls if any(part in name for part in parts) else 0
+        counted = instructions(each.module.spirv)
+        for figure, numbers in _INSTRUCTIONS.items():
+            found[figure] += sum(counted[number] for number in numbers)
     found = {name: count for name, count in found.items() if count}
     local = max((k.slm_bytes for each in modules for k in each.module.kernels), default=0)
     if local:

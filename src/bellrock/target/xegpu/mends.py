@@ -44,6 +44,7 @@ def mend(module: ir.Operation, *, sub_group: int) -> None:
     parts_of_words(module)
     bytes_for_bits(module)
     integers_for_bf16(module)
+    extrema_with_nan(module)
 
 
 def parts_of_words(module: ir.Operation) -> None:
@@ -197,6 +198,38 @@ def _bytes_for_table(op: ir.Operation) -> None:
     if isinstance(value, ir.DenseElementsAttr) and ir.ShapedType(value.type).element_type == i1:
         op.attributes["value"] = as_integers(value)
         op.attributes["global_type"] = ir.TypeAttr.get(ir.Type.parse(kind.replace("x i1", "x i8")))
+
+
+_EXTREMA = {
+    "llvm.intr.maximum": llvm.FCmpPredicate.ugt, "llvm.intr.minimum": llvm.FCmpPredicate.ult,
+}  # fmt: skip
+
+
+def extrema_with_nan(module: ir.Operation) -> None:
+    """Compare and select for extrema: the backend takes OpenCL's, which drop what is no number.
+
+    Rewrite:
+        %m = llvm.intr.maximum(%a, %b)
+      ->
+        %n = select (a > b, or one of them is no number), a, b
+        %m = select (b is no number), b, n
+    """
+    for op in ops_of(module):
+        if op.name not in _EXTREMA:
+            continue
+        first, second = op.operands
+        with ir.InsertionPoint(op), op.location:
+            taken = llvm.FCmpOp(_EXTREMA[op.name], first, second).result
+            found = llvm.SelectOp(taken, first, second).result
+            if not _is_constant(second):  # which would not be written for what is no number
+                odd = llvm.FCmpOp(llvm.FCmpPredicate.uno, second, second).result
+                found = llvm.SelectOp(odd, second, found).result
+        op.results[0].replace_all_uses_with(found)
+        op.erase()
+
+
+def _is_constant(value: ir.Value) -> bool:
+    return not isinstance(value.owner, ir.Block) and value.owner.name == "llvm.mlir.constant"
 
 
 def integers_for_bf16(module: ir.Operation) -> None:

@@ -14,7 +14,9 @@ from bellrock.params.knobs import Knobs, knob
 from bellrock.payload.motifs.base import Motif, MotifKind, Operand
 from bellrock.target.base import Facts
 
-_WITH_ROWS = (MotifKind.REDUCTION, MotifKind.CONTRACTION)
+_WITH_ROWS = (MotifKind.REDUCTION, MotifKind.CONTRACTION, MotifKind.SCAN)
+_MOST_RESULTS = 2
+"""Of a row: an extremum and its position; a scan and its last value."""
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 """Of layouts without windows and strides."""
 _FAR = 16
@@ -82,7 +84,9 @@ def row_dimension(motif: Motif) -> str | None:
     """
     layouts = [names_of(o) for o in motif.inputs]
     plain = all(set(o.layout) <= _PLAIN for o in motif.operands)
-    if motif.kind not in _WITH_ROWS or len(motif.outputs) != 1 or not plain or not any(layouts):
+    if motif.kind not in _WITH_ROWS or not plain or not any(layouts):
+        return None
+    if not 1 <= len(motif.outputs) <= _MOST_RESULTS:
         return None
     known = dict.fromkeys(name for names in layouts for name in names)
 
@@ -90,7 +94,8 @@ def row_dimension(motif: Motif) -> str | None:
         return sum(_FAR if name in names[:-1] else name in names for names in layouts)
 
     best = min(known, key=distance)
-    return None if best in names_of(motif.outputs[0]) else best
+    # Of a scan's outputs the last one has no element for each step.
+    return None if best in names_of(motif.outputs[-1]) else best
 
 
 def names_of(operand: Operand) -> list[str]:

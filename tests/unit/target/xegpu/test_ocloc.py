@@ -259,7 +259,7 @@ def test_compile_and_describe_print_the_report(
     Path("product.mlir").write_text(text)
     said = CliRunner().invoke(cli, ["compile", "product.mlir", "--target", "xegpu"])
     assert said.exit_code == 0, said.output
-    assert "(contraction): matrix_calls " in said.output
+    assert "(contraction): launches 1, matrix_calls " in said.output
     assert "dpas 2, block_loads 2, block_prefetches 1, " in said.output
     again = CliRunner().invoke(cli, ["run", "product.bellrock", "--describe"])
     assert "dpas 2, block_loads 2" in again.output
