@@ -99,3 +99,29 @@ def test_a_convolution_of_one_image_takes_its_activation() -> None:
     assert len(sums) == 2
     planned = compiled.compiled.artifact.workspace_bytes
     assert planned < 2 * 5 * 13 * 9 * 4  # one image between them, not one before the activation too
+
+
+class _Unrolled(nn.Module):
+    """A recurrence as a loop in Python: all states first, an output of each later."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden, self.out = nn.Linear(19, 13), nn.Linear(13, 5)
+
+    def forward(self, x: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        states = []
+        for t in range(x.shape[0]):
+            state = torch.tanh(self.hidden(torch.cat([x[t], state], 1)))
+            states.append(state)
+        return torch.stack([self.out(s) for s in states]), state
+
+
+def test_an_unrolled_recurrence_keeps_no_states_that_it_does_not_need() -> None:
+    torch.manual_seed(0)
+    model = _Unrolled().eval()
+    x, state = torch.randn(24, 3, 6), torch.randn(3, 13)
+    compiled = bellrock.compile(model, (x, state))
+    for got, wanted in zip(compiled(x, state), model(x, state), strict=True):
+        torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-5)
+    of_all_states = 24 * 3 * 13 * 4
+    assert compiled.compiled.artifact.workspace_bytes < of_all_states / 2
