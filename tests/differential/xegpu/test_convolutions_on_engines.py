@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from bellrock.api import compile as compile_model
-from bellrock.target.xegpu.calls import matrix_products
+from bellrock.target.xegpu.calls import builtin_calls, matrix_products
 from bellrock.target.xegpu.container import unpack
 
 Cases = Mapping[str, tuple[nn.Module, tuple[int, ...]]]
@@ -90,3 +90,29 @@ def test_filters_are_arranged_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert preparation is not None
     # In bytes: all filters, none of them twice.
     assert preparation.value_bytes == (4 * 8 * 4 * 4 * 2,)
+
+
+@pytest.mark.parametrize(
+    "shape", [(2, 40, 16, 16), (3, 5, 17, 16), (1, 19, 16, 20), (2, 7, 15, 19)]
+)
+def test_pointwise_images_come_in_blocks(
+    shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where rows of positions start at multiples of 16 bytes; other images behind are not read."""
+    monkeypatch.setenv("BELLROCK_XEGPU_LOADER", "simt")
+    generator = torch.Generator().manual_seed(2)
+    model = nn.Sequential(nn.Conv2d(shape[1], 21, 1), nn.ReLU()).eval()
+    with torch.no_grad():
+        for weights in model.parameters():
+            weights.copy_(torch.randint(-2, 3, weights.shape, generator=generator))
+    image = torch.randint(-2, 3, shape, generator=generator).half()
+    image[-1, :, -1] = 3
+    wanted = model.double()(image.double())
+    program = compile_model(model.half(), [image], target="xegpu", use_cache=False, jobs=1)
+    assert torch.equal(program(image), wanted.half())
+    calls = sum(
+        (builtin_calls(m.spirv) for code in program.compiled.artifact.objects[1:]
+         for m in unpack(code).modules), start=builtin_calls(b""),
+    )  # fmt: skip
+    of_images = [name for name in calls if "2d_block_read_transform" in name]
+    assert bool(of_images) == (shape[2] * shape[3] * 2 % 16 == 0)

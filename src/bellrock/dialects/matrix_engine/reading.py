@@ -27,6 +27,8 @@ from bellrock.payload.motifs.structured import Structured, read_structured
 
 PADDED = "bellrock.padded"
 """Attribute of a product: numbers of the operands behind whose rows memory has zeros."""
+LONG = 256
+"""Columns of one matrix from which on it fills work-groups by itself."""
 ELEMENTS = ("f16", "bf16")
 """What matrix engines multiply here; sums are in f32."""
 
@@ -189,7 +191,28 @@ def _assemble(
             continue
         found.setdefault(where, []).append(loop)
     rows, columns, depth, batch = (_loops(op, found.get(w, [])) for w in _DIMENSIONS)
+    columns, batch = _by_image(b, columns, depth, batch)
     return EngineKernel(op, a, b, rows, columns, depth, batch, output, initial, epilogue)
+
+
+def _by_image(b: Side, columns: Loops, depth: Loops, batch: Loops) -> tuple[Loops, Loops]:
+    """Return columns that lie side by side in memory, and a batch with those that do not.
+
+    The positions of several images are one row of columns, but memory has other channels between
+    one image and the next. Where an image has many positions, its matrix can be read in blocks.
+    """
+    memory = b.memory
+    whole = memory is None or columns.stride(memory.strides) is not None
+    if memory is None or whole or depth.stride(memory.strides) is None:
+        return columns, batch
+    for cut in range(1, len(columns.numbers)):
+        inner = Loops(columns.numbers[cut:], columns.sizes[cut:])
+        if inner.stride(memory.strides) == 1 and inner.size >= LONG:
+            outer = Loops(
+                (*batch.numbers, *columns.numbers[:cut]), (*batch.sizes, *columns.sizes[:cut])
+            )
+            return inner, outer
+    return columns, batch
 
 
 def _is_image(side: Side) -> bool:
