@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from types import ModuleType
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from bellrock.api import CompiledModel
 from bellrock.api import compile as compile_model
 from bellrock.compiler import compile_payload
 from bellrock.dialects.matrix_engine import operands, packing
+from bellrock.dialects.matrix_engine import product as emission
 from bellrock.dialects.vector_code import shuffle
 from bellrock.payload.spec import DType
 from bellrock.target.xegpu import product
@@ -253,14 +255,13 @@ def test_other_matrices_of_a_batch_stay_out() -> None:
 
 
 def swapped(plain: Callable) -> Callable:
-    """Return a load that has the two halves of each 32 bits the wrong way round."""
+    """Return a product that takes B with the halves of each 32 bits the wrong way round."""
 
-    def load(*given: object, form: str = "") -> ir.Value:
-        block = plain(*given, form=form)
-        (size,) = ir.VectorType(block.type).shape
-        return shuffle(block, block, [i ^ 1 for i in range(size)])
+    def multiply(a: ir.Value, b: ir.Value, sums: ir.Value) -> ir.Value:
+        (size,) = ir.VectorType(b.type).shape
+        return plain(a, shuffle(b, b, [i ^ 1 for i in range(size)]), sums)
 
-    return load
+    return multiply
 
 
 def untransposed(plain: Callable) -> Callable:
@@ -272,15 +273,19 @@ def untransposed(plain: Callable) -> Callable:
     return load
 
 
-@pytest.mark.parametrize(("mutant", "turned"), [(swapped, False), (untransposed, True)])
+@pytest.mark.parametrize(
+    ("room", "name", "mutant", "turned"),
+    [(emission, "multiply", swapped, False), (operands, "load_block", untransposed, True)],
+)
 def test_a_wrong_layout_is_seen(
-    mutant: Callable, *, turned: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    room: ModuleType, name: str, mutant: Callable, *, turned: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     shapes = [(1, 64, 64, 64, False, turned)]
     model, inputs = Products(shapes), pairs_of(shapes, torch.float16)
     (wanted,) = reference(model, inputs)
     assert torch.equal(compiled(model, inputs)(*inputs)[0], wanted)
-    monkeypatch.setattr(operands, "load_block", mutant(operands.load_block))
+    monkeypatch.setattr(room, name, mutant(getattr(room, name)))
     assert not torch.equal(compiled(model, inputs)(*inputs)[0], wanted)
 
 
