@@ -98,6 +98,11 @@ def _launches(model: CompiledModel) -> int:
     return sum(len(m.kernels) for m in modules)
 
 
+def _shares_rows(model: CompiledModel) -> bool:
+    """Whether work-items of a row exchange what they found."""
+    return any(kernel.figures.get("shuffles") for kernel in model.compiled.kernels)
+
+
 def _check(got: Results, wanted: Results, tolerance: float) -> None:
     pairs = zip(
         got if isinstance(got, tuple) else (got,),
@@ -123,6 +128,8 @@ def test_one_launch(name: str, dtype: torch.dtype, loader: str, tmp_path: Path) 
     _check(model(x), function(x.double()), tolerance)
     scans = name.startswith("running") and dtype != torch.float32
     assert _launches(model) == (SCANNED_IN_F32 if scans else 1)
+    if name.startswith("positions") and "columns" not in name:
+        assert _shares_rows(model)
 
 
 @pytest.mark.parametrize("shape", [(64, 1), (1, 64), (1, 1), (2, 16385)])
