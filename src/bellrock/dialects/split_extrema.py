@@ -57,9 +57,9 @@ class NansFirstOp(Bellrock.Operation, name="nans_first"):
 
 def _nans_first(root: ir.Operation) -> None:
     for op in ops_named(root, "linalg.generic"):
-        if position_loop(op) is None:
+        compared = _comparison(op)
+        if compared is None:
             continue
-        (compared,) = ops_named(op, "arith.cmpf")
         value, best = compared.operands
         with ir.InsertionPoint.after(compared), op.location:
             no_number = arith.CmpFOp(arith.CmpFPredicate.UNO, value, value).result
@@ -67,6 +67,31 @@ def _nans_first(root: ir.Operation) -> None:
             first = arith.AndIOp(no_number, number_before).result
             better = arith.OrIOp(compared.results[0], first)
         compared.results[0].replace_all_uses_except(better.result, better.operation)
+
+
+def _comparison(op: ir.Operation) -> ir.Operation | None:
+    """Return the comparison by which a reduction takes positions along, over any loops."""
+    block = op.regions[0].blocks[0]
+    if len(op.results) != 2 or len(op.operands) != 3:
+        return None
+    value, best, position = block.arguments
+    made = [v.owner for v in list(block.operations)[-1].operation.operands]
+    if any(isinstance(o, ir.Block) for o in made):
+        return None
+    extremum, chosen = (o.operation for o in made)
+    if extremum.name not in _COMPARED or chosen.name != "arith.select":
+        return None
+    compared = chosen.operands[0].owner
+    if isinstance(compared, ir.Block) or compared.operation.name != "arith.cmpf":
+        return None
+    predicate = ir.IntegerAttr(compared.operation.attributes["predicate"]).value
+    fits = (
+        set(extremum.operands) == {value, best}
+        and list(compared.operation.operands) == [value, best]
+        and chosen.operands[2] == position
+        and predicate == _COMPARED[extremum.name].value
+    )
+    return compared.operation if fits else None
 
 
 def _split_all(root: ir.Operation, *, along_memory: int) -> None:

@@ -128,11 +128,12 @@ def test_rows_of_functions(length: int) -> None:
 
 
 @pytest.mark.parametrize("value", [7.0, float("nan"), float("inf"), -float("inf")])
-@pytest.mark.parametrize("shape", [(1, 66000), (65537,), (3, 1, 65536)])
+@pytest.mark.parametrize("shape", [(1, 66000), (65537,), (11, 130)])
 def test_positions_in_few_long_rows(shape: tuple[int, ...], value: float) -> None:
     """The first of equal extrema counts, and the first that is no number."""
     x = torch.randn(shape, generator=torch.Generator().manual_seed(3))
-    x.view(-1)[[4001, 40010, 60003]] = value
+    at = [x.numel() // 16, x.numel() // 2, x.numel() - 5]
+    x.view(-1)[at] = value
     model = Op((lambda x: x.flatten().argmax(), lambda x: x.flatten().argmin()))
     for found, wanted in zip(bellrock.compile(model, (x,))(x), model(x), strict=True):
         assert found.item() == wanted.item()
