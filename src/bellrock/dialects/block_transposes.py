@@ -32,8 +32,9 @@ from bellrock.dialects.row_space import element_bytes
 LINE_BYTES = 64
 SHORTEST = 8
 """Iterations of either loop below which lines are not walked often enough to matter."""
-SMALLEST_BYTES = 1 << 14
-"""Of an operand: a smaller one stays in the L1 cache however it is walked."""
+SMALLEST_BYTES = 1 << 12
+"""Of an operand: a smaller one is not worth the blocks' code; what fits into the L1 cache gains
+from transposing in registers alone."""
 
 _ASSUMED = 64
 """Of a size that is not known: what is left of uneven blocks."""

@@ -75,6 +75,7 @@ OP_FILES = (
     "settle_indices",
     "share_concats",
     "share_positions",
+    "short_rows",
     "sink_reshapes",
     "sorting",
     "split_extrema",

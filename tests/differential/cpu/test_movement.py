@@ -173,10 +173,19 @@ def test_positions_that_are_linear_in_the_loops(shape: tuple[int, int]) -> None:
     check(lambda x: x[torch.arange(min(shape)), torch.arange(min(shape))], numbers(*shape))
 
 
-def test_filters_of_transposed_convolutions_are_turned_by_vectors() -> None:
-    filters = torch.nn.ConvTranspose3d(8, 12, 3).eval().requires_grad_(False)
-    image = numbers(1, 8, 5, 6, 7)
+@pytest.mark.parametrize("taps", [(3,), (5,), (3, 4), (3, 3, 3)])
+def test_filters_of_transposed_convolutions_are_turned_by_vectors(taps: tuple[int, ...]) -> None:
+    kinds = [torch.nn.ConvTranspose1d, torch.nn.ConvTranspose2d, torch.nn.ConvTranspose3d]
+    filters = kinds[len(taps) - 1](8, 12, taps).eval().requires_grad_(False)
+    image = numbers(1, 8, *(5, 6, 7)[: len(taps)])
     program = bellrock.compile(filters, (image,), use_cache=False, jobs=1)
     torch.testing.assert_close(program(image), filters(image), rtol=1e-5, atol=1e-5)
     assert len(program.compiled.kernels) == 2
     assert all(kernel.vectorised for kernel in program.compiled.kernels)
+
+
+@pytest.mark.parametrize("length", [1, 3, 5, 8, 13, 15])
+def test_short_rows(length: int) -> None:
+    x, y = numbers(40, 6, length), numbers(40, 1, length)
+    check(lambda x, y: x.transpose(0, 1).flip(2) * y.transpose(0, 1), x, y)
+    check(lambda x, y: torch.cat([x[:, ::2] + y, x[:, 1:2]], 1), x, y)

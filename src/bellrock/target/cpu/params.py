@@ -167,7 +167,11 @@ def _share(tile: list[int], loops: tuple[int, ...], parallel: list[int], wanted:
         size = max(1, loops[i] // pieces)
         if i == parallel[-1]:
             size = max(size, min(64, loops[i]))
-        size = min(whole, even_size(loops[i], size))
+        size = even_size(loops[i], size)
+        if loops[i] % size:
+            # As many blocks as are wanted: a short one more would leave a core waiting.
+            size = max(size, -(-loops[i] // pieces))
+        size = min(whole, size)
         blocks = blocks // -(-loops[i] // whole) * -(-loops[i] // size)
         tile[i] = size
 
