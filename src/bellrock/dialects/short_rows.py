@@ -80,7 +80,9 @@ def _row(value: ir.Value, access: ir.AffineMap, inner: int) -> _Row | None:
     plain = isinstance(last, ir.AffineDimExpr) or strides[-1] == 1
     if any(along[:-1]) or along[-1] != 1 or strides[-1] not in (1, -1) or not plain:
         return None
-    whole = kind.has_static_shape and _DYNAMIC not in strides
+    # `vector.load` takes buffers whose other steps go forwards only.
+    forwards = _DYNAMIC not in strides and all(s >= 0 for s in strides[:-1])
+    whole = kind.has_static_shape and forwards
     return _Row(value, access, strides[-1]) if whole else None
 
 
