@@ -161,6 +161,24 @@ def test_heads_that_share_keys(dtype: torch.dtype) -> None:
     assert min(attentions_of(program)) > 0
 
 
+class Projected(torch.nn.Module):
+    """Queries are made by a product, which with the scores looks like an attention of its own."""
+
+    def forward(
+        self, x: torch.Tensor, weight: torch.Tensor, keys: torch.Tensor
+    ) -> list[torch.Tensor]:
+        queries = functional.linear(x, weight).view(*x.shape[:2], 2, 4, keys.shape[-1])
+        scores = torch.einsum("bqhsd,bkhd->bhsqk", queries, keys)
+        return [torch.einsum("bhsqk,bkhd->bqhsd", torch.softmax(scores, dim=-1), keys)]
+
+
+def test_made_queries_are_no_attention() -> None:
+    inputs = inputs_of(torch.float16, (2, 19, 24), (128, 24), (2, 21, 2, 16))
+    inputs[1] /= 8
+    program = compile_model(Projected(), inputs, target="xegpu", use_cache=False, jobs=1)
+    assert max(errors(Projected(), program, inputs)) < TOLERANCES[torch.float16]
+
+
 def test_queries_that_see_no_key() -> None:
     inputs = inputs_of(torch.float16, *((1, 1, 21, 16),) * 3)
     mask = torch.ones(21, 21, dtype=torch.bool)
