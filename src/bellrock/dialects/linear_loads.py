@@ -173,7 +173,8 @@ def _address(load: ir.Operation, op: ir.Operation) -> Position | None:
 
 def _is_inside(value: ir.Value, op: ir.Operation) -> bool:
     body = op.regions[0].blocks[0]
-    return value.owner == body if isinstance(value.owner, ir.Block) else value.owner.block == body
+    owner = value.owner
+    return owner == body if isinstance(owner, ir.Block) else owner.operation.block == body
 
 
 def _sizes(op: ir.Operation) -> dict[int, int | tuple[int, int]]:

@@ -39,3 +39,23 @@ func.func @leaves(%x: memref<8xf32>, %p: memref<8xindex>, %y: memref<8xf32>) {
   }
   return
 }
+
+// A view of an argument is read through a view of that.
+// CHECK-LABEL: func.func @part
+// CHECK: %[[P:.*]] = memref.subview
+// CHECK: %{{.*}}, %[[O:.*]], %{{.*}}, %{{.*}} = memref.extract_strided_metadata %[[P]]
+// CHECK: memref.reinterpret_cast
+// CHECK: linalg.generic
+// CHECK-SAME: ins(
+func.func @part(%x: memref<64xf32>, %y: memref<8xf32>, %at: index) {
+  %c7 = arith.constant 7 : index
+  %part = memref.subview %x[%at] [8] [1] : memref<64xf32> to memref<8xf32, strided<[1], offset: ?>>
+  linalg.generic {indexing_maps = [affine_map<(d0) -> (d0)>], iterator_types = ["parallel"]} outs(%y : memref<8xf32>) {
+  ^bb0(%out: f32):
+    %i = linalg.index 0 : index
+    %back = arith.subi %c7, %i : index
+    %e = memref.load %part[%back] : memref<8xf32, strided<[1], offset: ?>>
+    linalg.yield %e : f32
+  }
+  return
+}
