@@ -124,6 +124,8 @@ def _makers(reader: ir.Operation, units: dict[ir.Operation, Unit]) -> Iterator[i
         owner = reader.operands[i].owner
         if isinstance(owner, ir.Block) or owner.operation not in units:
             continue
+        if owner.operation.name == _INSERT:
+            continue  # what is read has other slices, too
         if owner.operation not in units[reader] and _maps(reader)[i] == _maps(reader)[-1]:
             yield owner.operation
 

@@ -11,7 +11,8 @@ Rewrite:
                  vector.store (mulf %v, %b), %y[%i, 0] }
 
 Needs: buffers of f32; parallel loops, the last of a few iterations, along which each operand
-goes forwards or backwards by single elements, or not at all; arithmetic that vectors know.
+goes forwards or backwards by single elements, or not at all; one result, by arithmetic that
+vectors know.
 """
 
 # No postponed annotations here: the dialect reads the field types from them.
@@ -60,6 +61,7 @@ def _rewrite(op: ir.Operation) -> None:
     known = [row for row in rows if row is not None]
     body = [o.operation for o in op.regions[0].blocks[0].operations]
     plain = len(known) == len(rows) and all(o.name in _PLAIN for o in body)
+    plain = plain and len(body[-1].operands) == 1
     if not SHORTEST <= length <= LONGEST or not plain or known[-1].step != 1:
         return
     _emit(op, known, [sizes[d] for d in range(rank - 1)], length)

@@ -1,5 +1,6 @@
 // SCHEDULES: merge-elementwise
-// The second reads what sums of the first make; an epilogue stays with its sums.
+// The second reads what sums of the first make; an epilogue stays with its sums; what reads a tensor
+// into which a slice was put reads more than that slice.
 // CHECK-LABEL: func.func @apart
 // CHECK: math.exp
 // CHECK: linalg.yield %{{[0-9]+}} : f32
@@ -11,6 +12,10 @@
 // CHECK: arith.negf
 // CHECK-NEXT: linalg.yield
 // CHECK: math.tanh
+// CHECK-LABEL: func.func @slice
+// CHECK: linalg.copy
+// CHECK: tensor.insert_slice
+// CHECK: arith.negf
 #ij = affine_map<(i, j) -> (i, j)>
 #i = affine_map<(i, j) -> (i)>
 #id = affine_map<(i) -> (i)>
@@ -57,4 +62,17 @@ func.func @epilogue(%x: tensor<5x7xf32>, %f: tensor<5xf32>) -> (tensor<5xf32>, t
     linalg.yield %0 : f32
   } -> tensor<5xf32>
   return %p, %q : tensor<5xf32>, tensor<5xf32>
+}
+func.func @slice(%x: tensor<5xf32>, %into: tensor<5x7xf32>) -> tensor<5x7xf32> {
+  %e = tensor.empty() : tensor<5x7xf32>
+  %part = tensor.extract_slice %into[0, 3] [5, 1] [1, 1] : tensor<5x7xf32> to tensor<5xf32>
+  %c = linalg.copy ins(%x : tensor<5xf32>) outs(%part : tensor<5xf32>) -> tensor<5xf32>
+  %all = tensor.insert_slice %c into %into[0, 3] [5, 1] [1, 1] : tensor<5xf32> into tensor<5x7xf32>
+  %y = linalg.generic {indexing_maps = [#ij, #ij], iterator_types = ["parallel", "parallel"]}
+      ins(%all : tensor<5x7xf32>) outs(%e : tensor<5x7xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %0 = arith.negf %a : f32
+    linalg.yield %0 : f32
+  } -> tensor<5x7xf32>
+  return %y : tensor<5x7xf32>
 }

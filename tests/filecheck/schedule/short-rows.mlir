@@ -32,11 +32,12 @@ func.func @backwards(%x: memref<50x3xf32, strided<[3, -1], offset: 2>>, %y: memr
   return
 }
 
-// Rows that are long enough for LLVM's vectors, that are read across, or that call functions.
+// Rows that are long enough for LLVM's vectors, that are read across, that call functions, or that
+// are several results.
 // CHECK-LABEL: func.func @leaves
 // CHECK-NOT: vector.
 // CHECK: return
-func.func @leaves(%x: memref<50x16xf32>, %t: memref<8x50xf32>, %y: memref<50x16xf32>, %z: memref<50x8xf32>) {
+func.func @leaves(%x: memref<50x16xf32>, %t: memref<8x50xf32>, %y: memref<50x16xf32>, %z: memref<50x8xf32>, %w: memref<50x8xf32>) {
   linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>], iterator_types = ["parallel", "parallel"]}
       ins(%x : memref<50x16xf32>) outs(%y : memref<50x16xf32>) {
   ^bb0(%in: f32, %out: f32):
@@ -52,6 +53,11 @@ func.func @leaves(%x: memref<50x16xf32>, %t: memref<8x50xf32>, %y: memref<50x16x
   ^bb0(%out: f32):
     %e = math.exp %out : f32
     linalg.yield %e : f32
+  }
+  linalg.generic {indexing_maps = [affine_map<(d0, d1) -> (d0, d1)>, affine_map<(d0, d1) -> (d0, d1)>], iterator_types = ["parallel", "parallel"]}
+      outs(%z, %w : memref<50x8xf32>, memref<50x8xf32>) {
+  ^bb0(%a: f32, %b: f32):
+    linalg.yield %b, %a : f32, f32
   }
   return
 }
