@@ -108,12 +108,17 @@ class Notebook:
         return error
 
     def stderr_tail(self, *, characters: int = 4000) -> str:
-        """Return the end of the child's output."""
+        """Return the end of the child's output, with room for where a fault was.
+
+        The fault handler ends by naming every extension that is loaded: thousands of characters
+        that say nothing, and would leave only the outer calls of the stack before them.
+        """
         try:
-            data = self.stderr_path.read_bytes()
+            text = self.stderr_path.read_bytes().decode(errors="replace")
         except OSError:
             return ""
-        return data[-characters:].decode(errors="replace").strip()
+        said = [line for line in text.splitlines() if not line.startswith("Extension modules:")]
+        return "\n".join(said)[-characters:].strip()
 
     def _write(self, name: str, text: str) -> None:
         # Replaced in one step: the reader may come, or the writer die, at any moment.

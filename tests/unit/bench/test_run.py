@@ -97,6 +97,7 @@ def test_a_crash_is_a_row_with_what_was_known(run) -> None:
     assert record.failure is not None
     assert (record.failure.stage, record.failure.exception) == ("run", "SIGSEGV")
     assert "Segmentation fault" in record.failure.stderr_tail
+    assert "Extension modules" not in record.failure.stderr_tail
     assert record.compile_seconds == 1.5
 
 
