@@ -44,11 +44,16 @@ class BlockContractionOp(Bellrock.Operation, name="block_contraction"):
 
 
 def _lower_all(root: ir.Operation) -> None:
-    for op in ops_named(root, "linalg.generic"):
-        if CHOICE in op.attributes:
-            choice = ir.DictAttr(op.attributes[CHOICE])
-            if ir.StringAttr(choice["knobs"]).value == KNOBS:
-                _lower_one(op, choice)
+    # All are found first: lowering one erases what follows it, too, which nobody may look at then.
+    found = [op for op in ops_named(root, "linalg.generic") if _is_chosen(op)]
+    for op in found:
+        _lower_one(op, ir.DictAttr(op.attributes[CHOICE]))
+
+
+def _is_chosen(op: ir.Operation) -> bool:
+    if CHOICE not in op.attributes:
+        return False
+    return ir.StringAttr(ir.DictAttr(op.attributes[CHOICE])["knobs"]).value == KNOBS
 
 
 def _lower_one(op: ir.Operation, choice: ir.DictAttr) -> None:
