@@ -46,6 +46,7 @@ INTEGERS: Mapping[str, Case] = {
     "comparison": lambda x, w: x > 0,
     "any": lambda x, w: (x > 1.5).any(1),
     "counted": lambda x, w: (x > 0).long().cumsum(1),
+    "order": lambda x, w: x.round().argsort(stable=True, dim=0),
     "hashed": lambda x, w: (x * 100).int() * 2654435 >> 3,
 }
 SOME = {name: FLOATS[name] for name in ("elementwise", "norm", "scan-across", "product", "joined")}
