@@ -39,8 +39,22 @@ class PlaceResultsOp(Bellrock.Operation, name="place_results"):
 
 
 def _place_all(function: ir.Operation) -> None:
+    while _place_some(function):
+        for copy in ops_named(function, "memref.copy"):
+            if copy.operands[0] == copy.operands[1]:
+                copy.erase()
+
+
+def _place_some(function: ir.Operation) -> bool:
+    """Go over all copies once; return whether one of the others now copies a place to itself.
+
+    Such a copy is erased by the caller, when nobody is going over the copies.
+    """
+    found = False
     for copy in ops_named(function, "memref.copy"):
         source, out = copy.operands
+        if source == out:
+            continue
         buffer, place = _maker(source), _maker(out)
         if buffer is None or buffer.name != "memref.alloc" or buffer.block != copy.block:
             continue
@@ -49,22 +63,19 @@ def _place_all(function: ir.Operation) -> None:
         if not _whole(out) or not _whole(buffer.results[0]):
             continue
         if _is_free(out, buffer, copy, number_ops(function)):
-            _put(buffer, copy, out)
+            found = _put(buffer, copy, out) or found
+    return found
 
 
-def _put(buffer: ir.Operation, copy: ir.Operation, out: ir.Value) -> None:
-    """Let a buffer be the place that it is copied to."""
+def _put(buffer: ir.Operation, copy: ir.Operation, out: ir.Value) -> bool:
+    """Let a buffer be the place that it is copied to; return whether that is copied to itself."""
     with ir.InsertionPoint(buffer), buffer.location:
         place = _reshaped(out, ir.MemRefType(buffer.results[0].type))
     copy.erase()
     buffer.results[0].replace_all_uses_with(place)
     buffer.erase()
-    for use in list(place.uses):
-        user = use.owner.operation
-        if use.operand_number == 0 and user.name == "memref.copy":
-            source, target = user.operands
-            if source == target:
-                user.erase()
+    users = [use.owner.operation for use in place.uses]
+    return any(u.name == "memref.copy" and u.operands[0] == u.operands[1] for u in users)
 
 
 def _root(value: ir.Value) -> ir.Value:

@@ -32,7 +32,8 @@ class ReduceAsMadeOp(Bellrock.Operation, name="reduce_as_made"):
 
 
 def _join_all(root: ir.Operation) -> None:
-    for op in ops_named(root, "linalg.generic"):
+    # Joining erases reductions: these must not be met again, so only what can be joined is walked.
+    for op in [o for o in ops_named(root, "linalg.generic") if is_elementwise(o)]:
         reduction = _reduction_of(op)
         if reduction is not None:
             with ir.InsertionPoint(reduction), reduction.location:
