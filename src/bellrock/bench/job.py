@@ -273,7 +273,10 @@ class _Job(Account):
             facts = subject.target.measured_facts(cache_dir=cache_dir)
             self.learn(target=target_info(self.request.target, facts))
             work = work_of(compiled.compiled.payload)
-            found = time_programs(programs, self.request, work=work, facts=facts, device=compiled)
+            found = time_programs(
+                programs, self.request, work=work, facts=facts, device=compiled,
+                peak_program=subject.target.peak_program,
+            )  # fmt: skip
         baselines = {
             name: info.model_copy(update={"time": found.times.get(name)})
             for name, info in self.record.baselines.items()

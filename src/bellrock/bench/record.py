@@ -189,6 +189,9 @@ class RooflineInfo(_Part):
     limit_s: float
     intensity_flops_per_byte: float
     achieved_flops_per_s: float
+    peak_beside_flops_per_s: float | None = None
+    """Median of the device's peak, of the dtype of most operations, measured between the programs'
+    runs; None where the limit is made of the target's facts."""
 
 
 class PreparationInfo(_Part):

@@ -1,7 +1,7 @@
 """The machine's limits, and what they say of a measured time.
 
-Flows in: what a call has to do, its time, the device's facts. Flows out: the record's
-`RooflineInfo`, and complaints about times that cannot be.
+Flows in: what a call has to do, its time, the device's facts, its peak as measured beside the
+programs. Flows out: the record's `RooflineInfo`, and complaints about times that cannot be.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bellrock.bench.record import RooflineInfo
-from bellrock.payload.roofline import roofline
+from bellrock.payload.roofline import Roofline, roofline
 from bellrock.target.base import Facts
 
 SLACK = 1.25
@@ -37,8 +37,21 @@ class Work:
         """Operations of all dtypes."""
         return sum(self.flops_by_dtype.values())
 
+    @property
+    def dtype(self) -> str | None:
+        """The dtype of most operations."""
+        return max(self.flops_by_dtype, key=lambda d: self.flops_by_dtype[d], default=None)
 
-def place(work: Work, *, seconds: float, facts: Facts, hot: bool) -> RooflineInfo | None:
+
+def is_compute_bound(work: Work, *, facts: Facts, hot: bool) -> bool:
+    """Whether the operations are the nearer limit, by the facts; arguments as in `place`."""
+    limit = _limit(work, facts, hot=hot)
+    return limit is not None and limit.bound == "compute"
+
+
+def place(
+    work: Work, *, seconds: float, facts: Facts, hot: bool, peak: float | None = None
+) -> RooflineInfo | None:
     """Return the nearer limit and how close to it a time is.
 
     Args:
@@ -46,15 +59,16 @@ def place(work: Work, *, seconds: float, facts: Facts, hot: bool) -> RooflineInf
         seconds: of one call.
         facts: of the device.
         hot: whether the same buffers were used again, so that they may be in a cache.
+        peak: operations a second of the work's `dtype` as measured in the same run, instead of
+            the facts'.
 
     Returns:
         None where the facts do not have the numbers.
     """
-    bandwidth = reachable_bandwidth(facts, work.compulsory_bytes, hot=hot)
-    if bandwidth is None:
-        return None
-    within = dataclasses.replace(facts, bandwidth_bytes_per_s={"DRAM": bandwidth})
-    limit = roofline(work.flops_by_dtype, work.compulsory_bytes, within)
+    if peak is not None and work.dtype is not None:
+        peaks = {**facts.peak_flops_per_s, work.dtype: peak}
+        facts = dataclasses.replace(facts, peak_flops_per_s=peaks)
+    limit = _limit(work, facts, hot=hot)
     if limit is None:
         return None
     moved = work.compulsory_bytes
@@ -64,7 +78,17 @@ def place(work: Work, *, seconds: float, facts: Facts, hot: bool) -> RooflineInf
         limit_s=limit.seconds,
         intensity_flops_per_byte=work.flops / moved if moved else 0.0,
         achieved_flops_per_s=work.flops / seconds,
+        peak_beside_flops_per_s=peak,
     )
+
+
+def _limit(work: Work, facts: Facts, *, hot: bool) -> Roofline | None:
+    """Return the roofline at the bandwidth that the data can be had with."""
+    bandwidth = reachable_bandwidth(facts, work.compulsory_bytes, hot=hot)
+    if bandwidth is None:
+        return None
+    within = dataclasses.replace(facts, bandwidth_bytes_per_s={"DRAM": bandwidth})
+    return roofline(work.flops_by_dtype, work.compulsory_bytes, within)
 
 
 def reachable_bandwidth(facts: Facts, moved_bytes: int, *, hot: bool) -> float | None:

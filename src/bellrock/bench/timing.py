@@ -6,6 +6,7 @@ times, speed-ups, the noise floor, the place under the roofline, and doubts.
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,13 +16,15 @@ from bellrock.bench.machine import OtherLoad
 from bellrock.bench.measure import Clock, Plan, cache_flusher, measure
 from bellrock.bench.record import RooflineInfo, SpeedupInfo, TimeInfo
 from bellrock.bench.request import Request
-from bellrock.bench.roofline import Work, implausible, place
+from bellrock.bench.roofline import Work, implausible, is_compute_bound, place
 from bellrock.bench.statistics import noise_floor, speedup, summarise
-from bellrock.target.base import Facts
+from bellrock.target.base import Facts, PeakProgram
 
 OURS = "ours"
 AGAIN = "again"
 """The program that is measured a second time, for the noise floor; no baseline has the name."""
+PEAK = "peak"
+"""The device's fastest operations; no baseline has the name."""
 NOISY = 0.1
 CROWDED = 0.1
 SHARE_OF_TIME_LIMIT = 0.25
@@ -61,6 +64,7 @@ def time_programs(
     facts: Facts,
     clock: Clock = time.perf_counter,
     device: Device | None = None,
+    peak_program: Callable[[str], PeakProgram | None] | None = None,
 ) -> Timing:
     """Measure and judge.
 
@@ -71,6 +75,8 @@ def time_programs(
         facts: of the device.
         clock: seconds, monotonic.
         device: what ours runs on, if it has a clock and caches of its own.
+        peak_program: of the device, by dtype; where operations are the limit it runs in each round
+            too, so that the share of the peak is of the clock that all had.
     """
     plan = Plan(
         mode=request.mode,
@@ -81,12 +87,16 @@ def time_programs(
     # The first baseline's code is the same in every run, so its noise is the machine's.
     twice = next((name for name in programs if name != OURS), OURS)
     others = OtherLoad()
+    hot = request.mode == "hot"
+    compute_bound = is_compute_bound(work, facts=facts, hot=hot)
+    peak = peak_program(work.dtype) if peak_program and work.dtype and compute_bound else None
+    own = _own_clocks(device, OURS, *([AGAIN] if twice == OURS else []))
     samples = measure(
-        {**programs, AGAIN: programs[twice]},
+        {**programs, AGAIN: programs[twice], **({PEAK: peak.run} if peak else {})},
         plan,
-        flush=_flusher(facts, device) if request.mode == "cold" else None,
+        flush=None if hot else _flusher(facts, device),
         clock=clock,
-        own=_own_clocks(device, OURS, *([AGAIN] if twice == OURS else [])),
+        own={**own, **({PEAK: peak.seconds} if peak else {})},
     )
     noise = noise_floor(samples[twice].seconds, samples[AGAIN].seconds)
     times = {
@@ -105,7 +115,13 @@ def time_programs(
             if name != OURS
         },
         noise_floor=noise,
-        roofline=place(work, seconds=ours, facts=facts, hot=request.mode == "hot"),
+        roofline=place(
+            work,
+            seconds=ours,
+            facts=facts,
+            hot=hot,
+            peak=peak.flops / statistics.median(samples[PEAK].seconds) if peak else None,
+        ),
         implausible=implausible(work, seconds=ours, facts=facts),
         warnings=_doubts(noise, twice, others.share()),
     )

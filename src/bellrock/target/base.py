@@ -21,6 +21,7 @@ from bellrock.target.program import (
     Emitted,
     KernelInfo,
     Loaded,
+    PeakProgram,
     Preparation,
 )
 
@@ -39,6 +40,7 @@ __all__ = [
     "Facts",
     "KernelInfo",
     "Loaded",
+    "PeakProgram",
     "Preparation",
     "Target",
 ]
@@ -104,6 +106,18 @@ class Target(abc.ABC):
         """
         del cache_dir
         return self.facts()
+
+    def peak_program(self, dtype: str) -> PeakProgram | None:
+        """Return what finds the device's peak at this moment, where the device lets one.
+
+        Clocks change with what runs, by a tenth and more, so a share of the peak means something
+        only where the peak is measured beside what is compared with it.
+
+        Args:
+            dtype: of the operands, by its name in MLIR.
+        """
+        del dtype
+        return None
 
     @abc.abstractmethod
     def default_pipeline(self) -> str:

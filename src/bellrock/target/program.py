@@ -38,6 +38,17 @@ class KernelInfo:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PeakProgram:
+    """Nothing but a device's fastest operations of one dtype, on all that it has, for some ms."""
+
+    run: Callable[[], object]
+    seconds: Callable[[], float]
+    """How long the last run took."""
+    flops: int
+    """Operations of one run."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Emitted:
     """The code of one function, and what it turned out to be."""
 

@@ -47,6 +47,22 @@ def test_one_core_is_no_faster_than_all(measured: tuple[Facts, Path]) -> None:
         assert all(0.3 / facts.cores * every[key] < one[key] < 2 * every[key] for key in every)
 
 
+@pytest.mark.parametrize("dtype", ["f32", "f64", "f16", "bf16"])
+def test_the_peak_at_this_moment_is_near_the_best(measured: tuple[Facts, Path], dtype: str) -> None:
+    facts, _ = measured
+    program = rates.peak_program(facts, dtype)
+    assert program is not None
+    found = 0.0
+    for _ in range(10):
+        program.run()
+        found = max(found, program.flops / program.seconds())
+    assert 0.4 < found / facts.peak_flops_per_s[dtype] < 1.5
+
+
+def test_integers_have_no_peak() -> None:
+    assert rates.peak_program(host_facts(), "i64") is None
+
+
 def test_they_are_measured_once(
     measured: tuple[Facts, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from bellrock.payload.payload import fingerprint_of
-from bellrock.target.base import Facts
+from bellrock.target.base import Facts, PeakProgram
 from bellrock.target.cpu.rate_kernels import flops_per_round, kernels_for
 
 VERSION = 2
@@ -33,6 +33,8 @@ MEMORY_BYTES = 256 << 20
 
 Kernel = Callable[[int, int, int, int, int], None]
 """Rounds, elements of each array, and three addresses."""
+Work = Callable[[int, int], None]
+"""Rounds of a kernel on one core: core, rounds."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,13 +109,37 @@ def _bandwidths(facts: Facts, cores: int) -> dict[str, float]:
 
 
 def _peak(kernel: Kernel, flops: int, cores: int) -> float:
+    return _best_rate(_chains_of(kernel, cores), cores) * flops
+
+
+def _chains_of(kernel: Kernel, cores: int) -> Work:
+    """Return the work of a peak's kernel: each core with a sink of its own."""
     sinks = [ctypes.create_string_buffer(4096) for _ in range(cores)]
     addresses = [ctypes.addressof(s) + (-ctypes.addressof(s)) % 64 for s in sinks]
 
     def work(core: int, rounds: int) -> None:
         kernel(rounds, 0, addresses[core], 0, 0)
 
-    return _best_rate(work, cores) * flops
+    return work
+
+
+def peak_program(facts: Facts, dtype: str) -> PeakProgram | None:
+    """Return a window of a dtype's peak on all cores; None for dtypes that have no peak.
+
+    Its time is the longest of the cores' processor times, as in `measure`.
+    """
+    if dtype not in {"f64", "f32", "f16", "bf16"}:
+        return None
+    kernels = _compiled(facts.vector_bits, facts.features)
+    computed = dtype if dtype in kernels else "f32"
+    work = _chains_of(kernels[computed], facts.cores)
+    rounds, last = _calibrated(work), [0.0]
+
+    def run() -> None:
+        last[0] = max(_window(work, facts.cores, rounds))
+
+    flops = flops_per_round(computed, facts.vector_bits) * rounds * facts.cores
+    return PeakProgram(run=run, seconds=lambda: last[0], flops=flops)
 
 
 def _bandwidth(kernel: Kernel, total_bytes: int, kind: str, cores: int) -> float:
@@ -132,43 +158,40 @@ def _bandwidth(kernel: Kernel, total_bytes: int, kind: str, cores: int) -> float
     return _best_rate(work, cores) * part * arrays
 
 
-def _best_rate(work: Callable[[int, int], None], cores: int) -> float:
+def _best_rate(work: Work, cores: int) -> float:
     """Return rounds per second of all cores together, at the best of each.
-
-    Processor time is taken, not wall-clock time, so that a thread which has to wait for its
-    processor is not thought slow.
 
     Args:
         work: core and rounds; lets go of the interpreter's lock while it works.
         cores: that work at the same time.
     """
     rounds = _calibrated(work)
-    best = [0.0] * cores
-    for _ in range(WINDOWS):
-        barrier = threading.Barrier(cores)
-        threads = [
-            threading.Thread(target=_window, args=(work, core, rounds, barrier, best))
-            for core in range(cores)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    return sum(best)
+    windows = [_window(work, cores, rounds) for _ in range(WINDOWS)]
+    return sum(rounds / min(seconds) for seconds in zip(*windows, strict=True))
 
 
-def _window(
-    work: Callable[[int, int], None],
-    core: int,
-    rounds: int,
-    barrier: threading.Barrier,
-    best: list[float],
-) -> None:
-    barrier.wait()
-    best[core] = max(best[core], rounds / _timed(work, core, rounds))
+def _window(work: Work, cores: int, rounds: int) -> list[float]:
+    """Return how long each core took for its rounds, all at the same time.
+
+    Processor time is taken, not wall-clock time, so that a thread which has to wait for its
+    processor is not thought slow.
+    """
+    seconds = [0.0] * cores
+    barrier = threading.Barrier(cores)
+
+    def run(core: int) -> None:
+        barrier.wait()
+        seconds[core] = _timed(work, core, rounds)
+
+    threads = [threading.Thread(target=run, args=(core,)) for core in range(cores)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return seconds
 
 
-def _calibrated(work: Callable[[int, int], None]) -> int:
+def _calibrated(work: Work) -> int:
     """Return how many rounds take about one window."""
     rounds = 1
     while True:
@@ -178,7 +201,7 @@ def _calibrated(work: Callable[[int, int], None]) -> int:
         rounds = max(2 * rounds, int(rounds * WINDOW_SECONDS / max(seconds, 1e-7)))
 
 
-def _timed(work: Callable[[int, int], None], core: int, rounds: int) -> float:
+def _timed(work: Work, core: int, rounds: int) -> float:
     begin = time.thread_time()
     work(core, rounds)
     return time.thread_time() - begin

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bellrock.payload.motifs.base import Motif
-from bellrock.target.base import Artifact, Emitted, Facts, Loaded, Target
+from bellrock.target.base import Artifact, Emitted, Facts, Loaded, PeakProgram, Target
 
 if TYPE_CHECKING:
     from torch_mlir import ir
@@ -38,6 +38,12 @@ class CpuTarget(Target):
         from bellrock.target.cpu.rates import with_rates
 
         return with_rates(self.facts(), folder=cache_dir)
+
+    def peak_program(self, dtype: str) -> PeakProgram | None:
+        """Return chains of multiply-adds on all cores, for dtypes whose peak is known."""
+        from bellrock.target.cpu.rates import peak_program
+
+        return peak_program(self.facts(), dtype)
 
     def default_pipeline(self) -> str:
         """Return the pipeline for every payload."""
