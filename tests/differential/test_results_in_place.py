@@ -1,4 +1,4 @@
-"""Results that are kernels' results in other shapes: right, and without a buffer between."""
+"""Results' memory: of kernels' results in other shapes, and of buffers before it is written."""
 
 from __future__ import annotations
 
@@ -51,3 +51,34 @@ def test_a_result_that_is_used_again_is_right(name: str) -> None:
     model = bellrock.compile(_Function(function), (given,))
     for got, expected in zip(model(given), function(given), strict=True):
         torch.testing.assert_close(got, expected)
+
+
+def _reversed_sums(a: torch.Tensor) -> torch.Tensor:
+    return a.flip(1).cumsum(1).flip(1)
+
+
+def test_a_buffer_is_where_the_result_will_be() -> None:
+    given = torch.randn(64, 257)
+    model = bellrock.compile(_Function(_reversed_sums), (given,))
+    torch.testing.assert_close(model(given), _reversed_sums(given))
+    # The mirrored input is there; the sums, which are mirrored into it, are not.
+    assert model.compiled.artifact.workspace_bytes < 1.1 * given.nbytes
+
+
+def test_what_the_given_buffer_held_is_not_seen() -> None:
+    given, out = torch.randn(64, 257), torch.full((64, 257), float("nan"))
+    model = bellrock.compile(_Function(_reversed_sums), (given,))
+    for _ in range(2):
+        model(given, out=out)
+        torch.testing.assert_close(out, _reversed_sums(given))
+
+
+def test_two_results_hold_buffers_of_each_other() -> None:
+    def function(a: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        first = _reversed_sums(a)
+        return first, _reversed_sums(first.exp2().frac())
+
+    given = torch.randn(64, 257) / 64
+    model = bellrock.compile(_Function(function), (given,))
+    for got, expected in zip(model(given), function(given), strict=True):
+        torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-3)

@@ -22,6 +22,9 @@ from bellrock.dialects.extension import Bellrock, each_op, edits_in_place
 from bellrock.dialects.pads import PAD, is_windowed_pad
 from bellrock.errors import CompileError
 
+FIRST_DESTINATION = "bellrock.first_destination"
+"""Integer attribute of a function that returns in arguments: the number of the first of these."""
+
 
 @edits_in_place(lambda op: each_op(op, "tensor.insert_slice", _copy_source))
 class CopyInsertedSlicesOp(Bellrock.Operation, name="copy_inserted_slices"):
@@ -183,6 +186,8 @@ def return_in_arguments(function: ir.Operation) -> None:
                            function.context)  # fmt: skip
     free = ir.DictAttr.get({}, function.context)
     given = len(list(kind.inputs))
+    i64 = ir.IntegerType.get_signless(64, function.context)
+    function.attributes[FIRST_DESTINATION] = ir.IntegerAttr.get(i64, given)
     function.attributes["arg_attrs"] = ir.ArrayAttr.get(
         [kept if i < given else free for i in range(len(inputs))], function.context
     )

@@ -3,22 +3,30 @@
 Missing upstream: a static memory plan. Each `memref.alloc` of a function becomes a view of
 one byte buffer that the caller provides; buffers that are never needed at the same time
 share bytes (docs/design/0003), so memory peaks near what the live values need, a call
-allocates nothing, and nothing can leak.
+allocates nothing, and nothing can leak. Before a result is first written its memory is free
+as well, and is taken first: what a destination (`return_in_arguments`) can hold needs none.
 
 Rewrite:
-    func @main(%a) { %b = memref.alloc() : memref<4xf32> ... }
+    func @main(%a, %out: memref<8xf32>) attributes {bellrock.first_destination = 1} {
+      %b = memref.alloc() : memref<4xf32>    %c = memref.alloc() : memref<4xf32>
+      call @f(%a, %b)    call @g(%b, %c)    call @h(%c, %out) }
   ->
-    func @main(%a, %workspace: memref<64xi8>) { %b = memref.view %workspace[0] ... }
+    func @main(%a, %out, %workspace: memref<64xi8>) {
+      %b = memref.reinterpret_cast %out    %c = memref.view %workspace[0] ... }
 
-Needs: static shapes; loops whose carried buffers stay put (`settle_loop_carries`).
+Needs: static shapes; loops whose carried buffers stay put (`settle_loop_carries`); callers whose
+destinations overlap nothing.
 """
 
 # No postponed annotations here: the dialect reads the field types from them.
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from torch_mlir import ir
 from torch_mlir.dialects import arith, ext, memref, transform
 
+from bellrock.dialects.destinations import FIRST_DESTINATION
 from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 from bellrock.errors import CompileError
 
@@ -49,21 +57,49 @@ class Buffer:
     offset_bytes: int = 0
 
 
+@dataclass(slots=True)
+class Destination:
+    """A result's memory, which is free until the result is first used."""
+
+    value: ir.Value
+    first_use: int
+    guests: list[Buffer] = field(default_factory=list)
+
+    def holds(self, buffer: Buffer) -> bool:
+        """Whether a buffer has room here while it is needed.
+
+        From the start of the memory and of the same elements only: upstream has no view of other
+        elements, or of a later place, that is of a type which every kernel takes.
+        """
+        own, other = (ir.MemRefType(v.type) for v in (self.value, buffer.op.results[0]))
+        return (
+            own.element_type == other.element_type
+            and math.prod(other.shape) <= math.prod(own.shape)
+            and buffer.last < self.first_use
+            and not any(g.first <= buffer.last and buffer.first <= g.last for g in self.guests)
+        )
+
+
 def plan(function: ir.Operation) -> None:
     """Plan one function in place; sets `bellrock.workspace_bytes`."""
     spans = number_ops(function)
     buffers = [buffer_of(op, spans) for op in ops_named(function, "memref.alloc")]
-    total = assign_offsets(buffers)
+    destinations = _destinations(function, spans)
+    left = _host(buffers, destinations)
+    total = assign_offsets(left)
     block = function.regions[0].blocks[0]
     with function.location:
+        for destination in destinations:
+            for buffer in destination.guests:
+                with ir.InsertionPoint(buffer.op):
+                    _replace(buffer, _from_start(destination.value, buffer.op.results[0].type))
         i8 = ir.IntegerType.get_signless(8, function.context)
         workspace = block.add_argument(ir.MemRefType.get([total], i8), function.location)
-        for buffer in buffers:
+        for buffer in left:
             with ir.InsertionPoint(buffer.op):
                 offset = arith.ConstantOp(ir.IndexType.get(), buffer.offset_bytes).result
                 view = memref.ViewOp(buffer.op.results[0].type, workspace, offset, []).result
-            buffer.op.results[0].replace_all_uses_with(view)
-            buffer.op.erase()
+            _replace(buffer, view)
         kind = ir.FunctionType(ir.TypeAttr(function.attributes["function_type"]).value)
         function.attributes["function_type"] = ir.TypeAttr.get(
             ir.FunctionType.get([*kind.inputs, workspace.type], list(kind.results))
@@ -73,6 +109,47 @@ def plan(function: ir.Operation) -> None:
             function.attributes["arg_attrs"] = ir.ArrayAttr.get([*known, ir.DictAttr.get({})])
         i64 = ir.IntegerType.get_signless(64)
         function.attributes[WORKSPACE] = ir.IntegerAttr.get(i64, total)
+
+
+def _replace(buffer: Buffer, value: ir.Value) -> None:
+    buffer.op.results[0].replace_all_uses_with(value)
+    buffer.op.erase()
+
+
+def _destinations(
+    function: ir.Operation, spans: dict[ir.Operation, tuple[int, int]]
+) -> list[Destination]:
+    """Return the results' memory, each with the number of the op that is the first to use it."""
+    if FIRST_DESTINATION not in function.attributes:
+        return []
+    block = function.regions[0].blocks[0]
+    first = ir.IntegerAttr(function.attributes[FIRST_DESTINATION]).value
+    found = []
+    for value in list(block.arguments)[first:]:
+        kind = ir.MemRefType(value.type)
+        if not kind.has_static_shape or kind.affine_map != ir.AffineMap.get_identity(kind.rank):
+            continue
+        users = [ancestor_in(use.owner.operation, block) for use in value.uses]
+        found.append(Destination(value, min((spans[u][0] for u in users), default=0)))
+    return found
+
+
+def _host(buffers: Sequence[Buffer], destinations: Sequence[Destination]) -> list[Buffer]:
+    """Give destinations the largest buffers that they hold; returns the others."""
+    left = []
+    for buffer in sorted(buffers, key=lambda b: (-b.size_bytes, b.first)):
+        host = next((d for d in destinations if d.holds(buffer)), None)
+        (left if host is None else host.guests).append(buffer)
+    return left
+
+
+def _from_start(value: ir.Value, kind: ir.MemRefType) -> ir.Value:
+    """Return the first elements of a whole buffer as one of another shape."""
+    if value.type == kind:
+        return value
+    sizes = list(kind.shape)
+    strides = [math.prod(sizes[i + 1 :]) for i in range(len(sizes))]
+    return memref.ReinterpretCastOp(kind, value, [], [], [], [0], sizes, strides).result
 
 
 def assign_offsets(buffers: list[Buffer]) -> int:
