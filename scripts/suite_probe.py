@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from live_storage import LiveStorage
 from torch._guards import detect_fake_mode
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.func import functional_call
@@ -22,7 +23,6 @@ from torch.nn.modules.conv import _ConvNd
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from bellrock.bench.memory import LiveStorage
 from bellrock.ingress.problem import load_problem
 
 logging.getLogger("torch._subclasses.fake_tensor").setLevel(logging.CRITICAL)  # sizes on trial

@@ -204,12 +204,12 @@ class PreparationInfo(_Part):
 
 
 class MemoryInfo(_Part):
-    """Most bytes of tensors alive at once in one call, arguments and results included."""
+    """Most bytes in use at once in one call, arguments and results included."""
 
     ours_bytes: int
     """With the workspace and prepared values, but without threads' buffers inside kernels."""
     eager_bytes: int
-    """Without what PyTorch's operators allocate inside themselves."""
+    """With what operators take from PyTorch's allocator inside; not what MKL takes elsewhere."""
 
 
 class ChoiceRow(_Part):

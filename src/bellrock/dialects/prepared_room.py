@@ -24,6 +24,8 @@ TAKEN = "bellrock.prepared_bytes"
 """Attribute of a function: what copies take already."""
 NEEDED = "bellrock.needed_bytes"
 """Attribute of a function: what it needed before any copy was made."""
+LIBRARIES = "bellrock.library_bytes"
+"""Attribute of a function: what it needed then with what libraries would need inside each op."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +41,16 @@ class Room:
 
         Args:
             function: whose weights are copied.
-            percent: of its memory that copies may take beside it; 0: none at all.
+            percent: how much more memory than its ops need one by one, when libraries do them, it
+                may need with all copies; 0: no copies at all.
         """
         if percent <= 0:
             return cls(function, 0)
         if NEEDED not in function.attributes:
             _note(function, NEEDED, peak_bytes(function))
-        return cls(function, max(SMALL_BYTES, _noted(function, NEEDED) * percent // 100))
+            _note(function, LIBRARIES, peak_bytes(function, libraries=True))
+        allowed = _noted(function, LIBRARIES) * (100 + percent) // 100
+        return cls(function, max(SMALL_BYTES, allowed - _noted(function, NEEDED)))
 
     @property
     def left_bytes(self) -> int:
