@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import accumulate, chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.profiler import ProfilerActivity, profile
@@ -33,7 +33,8 @@ def allocated_peak(call: Callable[[], object]) -> int:
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         result = call()
     del result
-    recorded = profiler.profiler.kineto_results.events()  # summaries have no order of events
+    recorder: Any = profiler.profiler
+    recorded = recorder.kineto_results.events()  # summaries have no order of events
     changes = sorted(
         (e.start_ns(), i, e.nbytes()) for i, e in enumerate(recorded) if e.name() == "[memory]"
     )

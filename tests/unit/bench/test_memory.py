@@ -73,8 +73,9 @@ def test_copies_of_filters_take_what_a_library_needs_inside() -> None:
     model = torch.nn.Conv2d(256, 256, 3, padding=1, bias=False)
     x = torch.randn(16, 256, 14, 14)
     compiled = bellrock.compile(model, (x,))
-    assert compiled.preparer is not None
-    assert sum(compiled.compiled.artifact.preparation.value_bytes) > model.weight.nbytes
+    preparation = compiled.compiled.artifact.preparation
+    assert preparation is not None
+    assert sum(preparation.value_bytes) > model.weight.nbytes
     with torch.no_grad():
         found = memory_info(compiled, model, (x,))
     assert found.ours_bytes < EXCESS * found.eager_bytes
