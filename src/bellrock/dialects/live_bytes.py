@@ -12,10 +12,10 @@ from itertools import accumulate
 
 from torch_mlir import ir
 
+from bellrock.dialects.buffer_uses import ancestor_in, element_bytes
 from bellrock.dialects.grouping import VIEWS
 from bellrock.dialects.kinds import kind_of
 from bellrock.dialects.pads import PAD
-from bellrock.dialects.plan_memory import ancestor_in, element_bytes
 
 _FRESH = {"tensor.empty", "linalg.fill"}
 """Makers of what an op writes into that hold no memory of their own, or none that eager has."""

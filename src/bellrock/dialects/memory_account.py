@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from torch_mlir import ir
 
+from bellrock.dialects.buffer_uses import number_ops, users_of
 from bellrock.dialects.extension import ops_named
-from bellrock.dialects.plan_memory import WORKSPACE, aliases, buffer_of, number_ops
+from bellrock.dialects.plan_memory import WORKSPACE, buffer_of
 from bellrock.errors import CompileError
 
 _CALLS = ("func.call", "memref.copy")
@@ -112,7 +113,8 @@ def _planned(
     op: ir.Operation, spans: dict[ir.Operation, tuple[int, int]], numbers: dict[ir.Operation, int]
 ) -> PlannedBuffer:
     buffer = buffer_of(op, spans)
-    users = sorted(_calls_of(op, numbers), key=numbers.__getitem__)
+    calls = [user for user in users_of(op.results[0]) if user in numbers]
+    users = sorted(calls, key=numbers.__getitem__)
     # What is used inside a loop, and made outside of it, is needed until the loop ends.
     last = max((n for user, n in numbers.items() if spans[user][0] <= buffer.last), default=0)
     offset = op.operands[1].owner.operation.attributes["value"]
@@ -126,22 +128,6 @@ def _planned(
         last_op=buffer.last,
         users=tuple(_label(user) for user in users),
     )
-
-
-def _calls_of(op: ir.Operation, numbers: dict[ir.Operation, int]) -> set[ir.Operation]:
-    found: set[ir.Operation] = set()
-    views, seen = [op.results[0]], set()
-    while views:
-        value = views.pop()
-        if value in seen:
-            continue
-        seen.add(value)
-        for use in value.uses:
-            user = use.owner.operation
-            if user in numbers:
-                found.add(user)
-            views.extend(aliases(user, use.operand_number))
-    return found
 
 
 def _peak(buffers: tuple[PlannedBuffer, ...], calls: int) -> tuple[int, int]:

@@ -21,11 +21,11 @@ from collections.abc import Iterator
 from torch_mlir import ir
 from torch_mlir.dialects import ext, linalg, tensor, transform
 
+from bellrock.dialects.buffer_uses import ancestor_in
 from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 from bellrock.dialects.fold_movement import maps_of
 from bellrock.dialects.generic_ops import init_index, iterators
 from bellrock.dialects.kinds import KIND, kind_of
-from bellrock.dialects.plan_memory import ancestor_in
 from bellrock.dialects.unit_order import is_convex, order_units
 
 MOST_OPS = 12

@@ -20,13 +20,13 @@ from dataclasses import dataclass, field
 from torch_mlir import ir
 from torch_mlir.dialects import ext, transform
 
+from bellrock.dialects.buffer_uses import ancestor_in
 from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 from bellrock.dialects.grouping import VIEWS
 from bellrock.dialects.kernel_loops import written_argument
 from bellrock.dialects.kernel_order import Needs, call_order, peak_of
 from bellrock.dialects.live_bytes import tensor_bytes
 from bellrock.dialects.outlining import KERNEL
-from bellrock.dialects.plan_memory import ancestor_in
 
 _ALIASES = {*VIEWS, "tensor.extract_slice"}
 _FREE = {*_ALIASES, "tensor.empty"}

@@ -25,8 +25,8 @@ block, or the place outside of it.
 from torch_mlir import ir
 from torch_mlir.dialects import ext, memref, transform
 
+from bellrock.dialects.buffer_uses import ancestor_in, number_ops, users_of
 from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
-from bellrock.dialects.plan_memory import aliases, ancestor_in, number_ops
 
 _RESHAPES = {"memref.expand_shape", "memref.collapse_shape"}
 
@@ -125,21 +125,9 @@ def _starts_it(user: ir.Operation, out: ir.Value, buffer: ir.Operation) -> bool:
     return source == out and target == buffer.results[0] and source.type == target.type
 
 
-def _users(buffer: ir.Value) -> set[ir.Operation]:
+def _users(buffer: ir.Value) -> list[ir.Operation]:
     """Return all ops that use a buffer or a view of it; making a view is no use."""
-    found: set[ir.Operation] = set()
-    views, seen = [buffer], set()
-    while views:
-        value = views.pop()
-        if value in seen:
-            continue
-        seen.add(value)
-        for use in value.uses:
-            user = use.owner.operation
-            if user.name not in _RESHAPES:
-                found.add(user)
-            views.extend(aliases(user, use.operand_number))
-    return found
+    return [user for user in users_of(buffer) if user.name not in _RESHAPES]
 
 
 def _whole(value: ir.Value) -> bool:

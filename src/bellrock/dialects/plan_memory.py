@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from torch_mlir import ir
 from torch_mlir.dialects import arith, ext, memref, transform
 
+from bellrock.dialects.buffer_uses import ancestor_in, element_bytes, number_ops, users_of
 from bellrock.dialects.destinations import FIRST_DESTINATION
 from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 from bellrock.errors import CompileError
@@ -34,9 +35,6 @@ WORKSPACE = "bellrock.workspace_bytes"
 """Integer attribute of a planned function: size of its last argument."""
 ALIGNMENT_BYTES = 64
 """A cache line, and the widest vector of the targets at hand."""
-
-_VIEWS = {"memref.expand_shape", "memref.collapse_shape", "memref.cast", "memref.subview",
-          "memref.reinterpret_cast", "memref.transpose", "memref.view"}  # fmt: skip
 
 
 @edits_in_place(lambda op: plan(op))
@@ -176,25 +174,6 @@ def assign_offsets(buffers: list[Buffer]) -> int:
     return total
 
 
-def number_ops(function: ir.Operation) -> dict[ir.Operation, tuple[int, int]]:
-    """Number all ops in program order: op -> (its number, number of the last op inside it)."""
-    spans: dict[ir.Operation, tuple[int, int]] = {}
-    counter = 0
-
-    def visit(op: ir.Operation) -> None:
-        nonlocal counter
-        first = counter
-        counter += 1
-        for region in op.regions:
-            for block in region.blocks:
-                for inner in block.operations:
-                    visit(inner.operation)
-        spans[op] = (first, counter - 1)
-
-    visit(function)
-    return spans
-
-
 def buffer_of(op: ir.Operation, spans: dict[ir.Operation, tuple[int, int]]) -> Buffer:
     """Find the span from a buffer's allocation to the last use of anything that views it.
 
@@ -213,57 +192,9 @@ def buffer_of(op: ir.Operation, spans: dict[ir.Operation, tuple[int, int]]) -> B
         size *= d
     size = -(-max(size, 1) // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
     first, last = spans[op]
-    views, seen = [op.results[0]], set()
-    while views:
-        value = views.pop()
-        if value in seen:
-            continue
-        seen.add(value)
-        for use in value.uses:
-            user = use.owner.operation
-            last = max(last, spans[ancestor_in(user, op.block)][1])
-            views.extend(aliases(user, use.operand_number))
+    for user in users_of(op.results[0]):
+        last = max(last, spans[ancestor_in(user, op.block)][1])
     return Buffer(op=op, size_bytes=size, first=first, last=last)
-
-
-def element_bytes(kind: ir.Type) -> int:
-    """Return the bytes of one stored element (`i1` and `index` included)."""
-    if isinstance(kind, ir.IndexType):
-        return 8
-    width = kind.width if isinstance(kind, ir.IntegerType | ir.FloatType) else None
-    if width is None:
-        raise CompileError("an element type has no known size", got=str(kind))
-    return -(-width // 8)
-
-
-def ancestor_in(op: ir.Operation, block: ir.Block) -> ir.Operation:
-    """Return the op of a block that is or contains an op."""
-    current = op
-    while current.block != block:
-        current = current.parent.operation
-    return current
-
-
-def aliases(user: ir.Operation, operand_number: int) -> list[ir.Value]:
-    """Return the values of `user` that may be the same buffer as one of its operands."""
-    if user.name in _VIEWS:
-        return list(user.results)
-    if user.name == "scf.for" and operand_number >= 3:
-        i = operand_number - 3
-        return [user.results[i], user.regions[0].blocks[0].arguments[1 + i]]
-    if user.name == "scf.yield":
-        parent = user.parent.operation
-        same = [parent.results[operand_number]] if len(parent.results) else []
-        if parent.name == "scf.while":
-            same = list(parent.regions[0].blocks[0].arguments) + list(parent.results)
-        return same
-    if user.name in ("scf.while", "scf.condition"):
-        parent = user if user.name == "scf.while" else user.parent.operation
-        inner = [a for r in parent.regions for a in r.blocks[0].arguments]
-        return [*parent.results, *inner]
-    if user.name == "arith.select":
-        return list(user.results)
-    return []
 
 
 OPS = (PlanMemoryOp,)

@@ -22,9 +22,9 @@ from collections.abc import Iterable
 from torch_mlir import ir
 from torch_mlir.dialects import ext, func, transform
 
+from bellrock.dialects.buffer_uses import element_bytes
 from bellrock.dialects.extension import Bellrock, edits_in_place
 from bellrock.dialects.grouping import VIEWS, is_tensor
-from bellrock.dialects.plan_memory import element_bytes
 
 FIXED = "bellrock.fixed"
 """Unit attribute of an argument whose contents rarely change between calls."""

@@ -22,10 +22,10 @@ from dataclasses import dataclass
 from torch_mlir import ir
 from torch_mlir.dialects import arith, ext, linalg, tensor, transform
 
+from bellrock.dialects.buffer_uses import element_bytes
 from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 from bellrock.dialects.given_choice import CHOICE, choice_of
 from bellrock.dialects.live_bytes import tensor_bytes
-from bellrock.dialects.plan_memory import element_bytes
 from bellrock.dialects.prepared_room import Room, add_unused_input, is_fixed
 from bellrock.dialects.revised_choices import by_signature, revise
 from bellrock.payload.motifs.access import Access, is_projection, loops_in

@@ -12,11 +12,11 @@ from torch_mlir import ir
 from torch_mlir.dialects import arith
 
 from bellrock.dialects import vector_code as code
+from bellrock.dialects.buffer_uses import element_bytes
 from bellrock.dialects.convolution.geometry import Axis, Halo
 from bellrock.dialects.convolution.interleaving import deinterleaved
 from bellrock.dialects.convolution.operands import owner_of
 from bellrock.dialects.convolution.reading import ConvolutionKernel
-from bellrock.dialects.plan_memory import element_bytes
 from bellrock.dialects.vector_code import Index
 
 LINE_BYTES = 64
