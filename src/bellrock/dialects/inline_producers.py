@@ -48,9 +48,13 @@ class InlineProducersOp(Bellrock.Operation, name="inline_producers"):
     """A result above this is not kept, whatever it costs."""
 
 
-@edits_in_place(lambda op: _inline_all(op, _is_cheap_mask))
+@edits_in_place(lambda op: _inline_all(op, lambda o: _is_cheap_mask(o) or _is_position(o)))
 class InlineMasksOp(Bellrock.Operation, name="inline_masks"):
-    """Inline cheap elementwise producers of truth values, which no vectoriser loads from memory."""
+    """Inline cheap elementwise producers of truth values, and those of positions.
+
+    No vectoriser loads truth values from memory, and what depends on positions alone costs
+    less to compute than to load.
+    """
 
     target: ext.Operand[transform.AnyOpType]
 
@@ -71,6 +75,10 @@ def _is_cheap_mask(op: ir.Operation) -> bool:
         return False
     element = ir.RankedTensorType(op.results[0].type).element_type
     return isinstance(element, ir.IntegerType) and element.width == 1
+
+
+def _is_position(op: ir.Operation) -> bool:
+    return init_index(op) == 0 and _may_vanish(op) and cost_of(op) <= CHEAP
 
 
 def _is_to_vanish(op: ir.Operation, kept_bytes: int) -> bool:
