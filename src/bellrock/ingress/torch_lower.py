@@ -38,6 +38,7 @@ from bellrock.ingress.signature import mutations
 from bellrock.ingress.simplify import drop_unused_positions, fill_empty_results
 from bellrock.ingress.source import place, where
 from bellrock.ingress.tidy import tidy
+from bellrock.ingress.widen_bytes import widen_bytes
 from bellrock.payload.spec import Role
 
 _TO_BACKEND = (
@@ -64,6 +65,7 @@ def lower_program(program: ExportedProgram, door: Door, seconds: MutableMapping[
     started = time.perf_counter()
     program = _decomposed(program)
     check_drawn(program)
+    widen_bytes(program)
     drop_unused_positions(program)
     fill_empty_results(program)
     _lift(program, door)

@@ -68,6 +68,16 @@ def _compared(op: OpOverload) -> Callable[[Tensor, float], Tensor]:
     return compare
 
 
+def _with_number(op: OpOverload) -> Callable[[Tensor, int], Tensor]:
+    """Bits of a tensor with those of a number: torch-mlir takes them of two tensors."""
+
+    def rewritten(x: Tensor, number: int) -> Tensor:
+        kind = torch.result_type(x, number)
+        return op(x.to(kind), aten.full.default([], number, dtype=kind))
+
+    return rewritten
+
+
 def remainder_of_division(x: Tensor, divisor: float) -> Tensor:
     """C's `fmod` by a number; torch-mlir knows it between tensors."""
     return aten.fmod.Tensor(x, torch.full((), divisor, dtype=x.dtype, device=x.device))
@@ -79,6 +89,9 @@ REWRITES: Mapping[OpOverload, Callable[..., Any]] = {
     aten.elu.default: elu,
     aten.gelu.default: gelu,
     aten.fmod.Scalar: remainder_of_division,
+    aten.bitwise_and.Scalar: _with_number(aten.bitwise_and.Tensor),
+    aten.bitwise_or.Scalar: _with_number(aten.bitwise_or.Tensor),
+    aten.bitwise_xor.Scalar: _with_number(aten.bitwise_xor.Tensor),
     aten.eq.Scalar: _compared(aten.eq.Tensor),
     aten.ne.Scalar: _compared(aten.ne.Tensor),
     aten.lt.Scalar: _compared(aten.lt.Tensor),

@@ -16,6 +16,14 @@ from torch._ops import OpOverload
 aten = torch.ops.aten
 
 
+def sort(x: Tensor, dim: int = -1, descending: bool = False) -> tuple[Tensor, Tensor]:
+    """Truth values are sorted as numbers: torch-mlir's sort takes them for numbers with a sign."""
+    if x.dtype != torch.bool:
+        return NotImplemented
+    values, positions = aten.sort.default(x.to(torch.int8), dim, descending)
+    return values.to(x.dtype), positions
+
+
 def stable_sort(
     x: Tensor, *, stable: bool | None = None, dim: int = -1, descending: bool = False
 ) -> tuple[Tensor, Tensor]:
@@ -92,6 +100,7 @@ def bucketize(
 
 
 REWRITES: Mapping[OpOverload, Callable[..., Any]] = {
+    aten.sort.default: sort,
     aten.sort.stable: stable_sort,
     aten.argsort.stable: stable_argsort,
     aten.kthvalue.default: kth_value,
