@@ -14,9 +14,8 @@ Batcher's odd-even merging network for any length n, in place:
 n (log n)^2 / 4 exchanges without a branch, each loop over i by vectors; no memory beside the
 line, so that it fits a work-item of a GPU as well as a core.
 
-Networks are not stable. Where a second tensor holds integers (torch's indices), equal elements are
-ordered by these, which is stable for the positions that torch-mlir puts there, and is the order
-of PyTorch on a CPU. NaN is larger than any number, as in PyTorch.
+Networks are not stable; positions that are sorted along make them so (`sort_order`). Where only the
+first few of each line are read, these are selected, and nothing is sorted (`few_first`).
 """
 
 # No postponed annotations here: the dialect reads the field types from them.
@@ -25,11 +24,11 @@ from torch_mlir import ir
 from torch_mlir.dialects import arith, ext, linalg, scf, tensor, transform
 
 from bellrock.dialects.extension import Bellrock, each_op, edits_in_place
-from bellrock.dialects.sequential_loops import combine, slice_of
+from bellrock.dialects.few_first import Lines, body_of_positions, few_of, select_lines
+from bellrock.dialects.sequential_loops import slice_of
+from bellrock.dialects.sort_order import comes_first
 
 _DYNAMIC = ir.ShapedType.get_dynamic_size()
-_INDEX_FORMS = {"olt": "lt", "ole": "lt", "ult": "lt", "ule": "lt",
-                "ogt": "gt", "oge": "gt", "ugt": "gt", "uge": "gt"}  # fmt: skip
 
 
 @edits_in_place(lambda op: each_op(op, "tm_tensor.sort", _lower_sort))
@@ -47,8 +46,14 @@ def _lower_sort(op: ir.Operation) -> None:
     moved = axis != rank - 1
     wanted = _drop_unused(op)
     sources = [op.operands[i] for i in wanted]
-    sources = [_transposed(v, last) if moved else v for v in sources]
-    done = _sort_lines(op, sources)
+    lines = [_transposed(v, last) if moved else v for v in sources]
+    few = few_of(op, [op.results[i] for i in wanted])
+    if few is None:
+        done = _sort_lines(op, lines)
+    else:
+        bodies = [body_of_positions(v) for v in sources]
+        made = [Lines(v, body, axis) for v, body in zip(lines, bodies, strict=True)]
+        done = select_lines(op.regions[0].blocks[0], made, few, _network)
     for old, new in zip([op.results[i] for i in wanted], done, strict=True):
         old.replace_all_uses_with(_transposed(new, back) if moved else new)
     op.erase()
@@ -171,57 +176,12 @@ def _exchange(
     """Put elements `a` and `b` of all lines in order, if `allowed`."""
     lows = [tensor.ExtractOp(line, [a]).result for line in lines]
     highs = [tensor.ExtractOp(line, [b]).result for line in lines]
-    swap = arith.AndIOp(allowed, _comes_first(before, highs, lows)).result
+    swap = arith.AndIOp(allowed, comes_first(before, highs, lows)).result
     done = []
     for line, low, high in zip(lines, lows, highs, strict=True):
         line_a = tensor.InsertOp(arith.SelectOp(swap, high, low).result, line, [a]).result
         done.append(tensor.InsertOp(arith.SelectOp(swap, low, high).result, line_a, [b]).result)
     return done
-
-
-def _comes_first(before: ir.Block, x: list[ir.Value], y: list[ir.Value]) -> ir.Value:
-    """Whether `x` stands before `y`: by the sort's own order, then by an integer beside them."""
-    first, second = _asks(before, x, y), _asks(before, y, x)
-    strictly = arith.AndIOp(first, _not(second)).result
-    tied = arith.CmpIOp(arith.CmpIPredicate.eq, first, second).result
-    if isinstance(x[0].type, ir.FloatType):
-        sooner, tied = _by_nan(before, x[0], y[0], tied)
-        strictly = arith.OrIOp(strictly, sooner).result
-    if len(x) > 1 and isinstance(x[1].type, ir.IntegerType):
-        by_position = arith.CmpIOp(arith.CmpIPredicate.slt, x[1], y[1]).result
-        strictly = arith.OrIOp(strictly, arith.AndIOp(tied, by_position).result).result
-    return strictly
-
-
-def _asks(before: ir.Block, x: list[ir.Value], y: list[ir.Value]) -> ir.Value:
-    """Ask the sort's region whether `x` may stand before `y`; it also says so of equals."""
-    return combine(before, [v for pair in zip(x, y, strict=True) for v in pair])
-
-
-def _by_nan(
-    before: ir.Block, x: ir.Value, y: ir.Value, tied: ir.Value
-) -> tuple[ir.Value, ir.Value]:
-    """Return whether x is first since one of both is NaN, and whether they are tied after all."""
-    x_nan, y_nan = (arith.CmpFOp(arith.CmpFPredicate.UNO, v, v).result for v in (x, y))
-    ahead, behind = (x_nan, y_nan) if _is_descending(before) else (y_nan, x_nan)
-    sooner = arith.AndIOp(ahead, _not(behind)).result
-    alike = arith.CmpIOp(arith.CmpIPredicate.eq, x_nan, y_nan).result
-    return sooner, arith.AndIOp(tied, alike).result
-
-
-def _is_descending(before: ir.Block) -> bool:
-    """Whether large elements come first, read off how the region compares its arguments."""
-    for op in before.operations:
-        if op.operation.name == "arith.cmpf":
-            predicate = arith.CmpFPredicate(ir.IntegerAttr(op.attributes["predicate"]).value)
-            larger = _INDEX_FORMS.get(predicate.name.lower()) == "gt"
-            return larger == (op.operands[0] == before.arguments[0])
-    return False
-
-
-def _not(flag: ir.Value) -> ir.Value:
-    true = arith.ConstantOp(ir.IntegerType.get_signless(1), 1).result
-    return arith.XOrIOp(flag, true).result
 
 
 def _index(value: int) -> ir.Value:
