@@ -193,6 +193,29 @@ def test_heads_inside_rows() -> None:
     check(function, *(torch.randn(2, 65, 64) for _ in range(3)))
 
 
+class _Pixels(torch.nn.Module):
+    """Attends over pixels; rows of the result become rows and columns of an image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = torch.nn.MultiheadAttention(32, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        pixels = x.flatten(2).permute(2, 0, 1)
+        attended, _ = self.attention(pixels, pixels, pixels)
+        return (attended + pixels).permute(1, 2, 0).view(x.shape)
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_the_image_s_shape_does_not_reach_the_softmax(batch: int) -> None:
+    torch.manual_seed(0)
+    model, x = _Pixels().eval(), torch.rand(batch, 32, 12, 12)
+    with torch.no_grad():
+        compiled = bellrock.compile(model, (x,), use_cache=False)
+        torch.testing.assert_close(compiled(x), model(x), rtol=1e-4, atol=1e-5)
+    assert "attention" in [kernel.motif for kernel in compiled.compiled.kernels]
+
+
 def test_heads_of_one_packed_tensor_under_a_part_of_a_mask() -> None:
     def function(x: Tensor, m: Tensor, _: Tensor) -> Tensor:
         q, k, v = (part.view(2, 130, 3, 16).transpose(1, 2) for part in x.split(48, dim=2))
