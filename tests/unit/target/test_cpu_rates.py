@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
+import weakref
 from pathlib import Path
 
 import pytest
@@ -57,6 +60,26 @@ def test_the_peak_at_this_moment_is_near_the_best(measured: tuple[Facts, Path], 
         program.run()
         found = max(found, program.flops / program.seconds())
     assert 0.4 < found / facts.peak_flops_per_s[dtype] < 1.5
+
+
+def test_the_memory_that_a_peak_writes_lives_as_long_as_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[weakref.ref[object]] = []
+    make = ctypes.create_string_buffer
+
+    def watched(size: int) -> object:
+        buffer = make(size)
+        made.append(weakref.ref(buffer))
+        return buffer
+
+    monkeypatch.setattr(ctypes, "create_string_buffer", watched)
+    program = rates.peak_program(host_facts(), "f32")
+    assert program is not None
+    gc.collect()
+    assert made
+    assert all(buffer() is not None for buffer in made)
+    program.run()
 
 
 def test_integers_have_no_peak() -> None:

@@ -115,10 +115,11 @@ def _peak(kernel: Kernel, flops: int, cores: int) -> float:
 def _chains_of(kernel: Kernel, cores: int) -> Work:
     """Return the work of a peak's kernel: each core with a sink of its own."""
     sinks = [ctypes.create_string_buffer(4096) for _ in range(cores)]
-    addresses = [ctypes.addressof(s) + (-ctypes.addressof(s)) % 64 for s in sinks]
 
     def work(core: int, rounds: int) -> None:
-        kernel(rounds, 0, addresses[core], 0, 0)
+        # The address is taken here, so that the buffer lives as long as the work.
+        address = ctypes.addressof(sinks[core])
+        kernel(rounds, 0, address + (-address) % 64, 0, 0)
 
     return work
 
