@@ -10,8 +10,9 @@ from torch_mlir import ir
 
 from bellrock.errors import CompileError
 
-_VIEWS = {"memref.expand_shape", "memref.collapse_shape", "memref.cast", "memref.subview",
+VIEWS = {"memref.expand_shape", "memref.collapse_shape", "memref.cast", "memref.subview",
           "memref.reinterpret_cast", "memref.transpose", "memref.view"}  # fmt: skip
+"""Ops whose result is a buffer that they are given, seen in another way."""
 
 
 def number_ops(function: ir.Operation) -> dict[ir.Operation, tuple[int, int]]:
@@ -53,7 +54,7 @@ def ancestor_in(op: ir.Operation, block: ir.Block) -> ir.Operation:
 
 def aliases(user: ir.Operation, operand_number: int) -> list[ir.Value]:
     """Return the values of `user` that may be the same buffer as one of its operands."""
-    if user.name in _VIEWS:
+    if user.name in VIEWS:
         return list(user.results)
     if user.name == "scf.for" and operand_number >= 3:
         i = operand_number - 3

@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from torch_mlir import ir
 from torch_mlir.dialects import arith, ext, memref, transform
 
-from bellrock.dialects.buffer_uses import ancestor_in, element_bytes, number_ops, users_of
+from bellrock.dialects.buffer_uses import VIEWS, ancestor_in, element_bytes, number_ops, users_of
 from bellrock.dialects.destinations import FIRST_DESTINATION
 from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 from bellrock.errors import CompileError
@@ -127,7 +127,8 @@ def _destinations(
         kind = ir.MemRefType(value.type)
         if not kind.has_static_shape or kind.affine_map != ir.AffineMap.get_identity(kind.rank):
             continue
-        users = [ancestor_in(use.owner.operation, block) for use in value.uses]
+        # Making a view is no use: stages make views of results long before these are written.
+        users = [ancestor_in(u, block) for u in users_of(value) if u.name not in VIEWS]
         found.append(Destination(value, min((spans[u][0] for u in users), default=0)))
     return found
 

@@ -28,3 +28,21 @@ func.func @main(%x: memref<16xf32>, %out: memref<16xf32>, %late: memref<16xf32>)
   call @k(%out, %late) : (memref<16xf32>, memref<16xf32>) -> ()
   return
 }
+
+// A view of the result that is made early is no use of it.
+// CHECK-LABEL: func.func @early
+// CHECK-SAME: %[[X:.*]]: memref<16xf32>, %[[PLACE:.*]]: memref<4x4xf32>, %{{.*}}: memref<64xi8>
+// CHECK: %[[FLAT:.*]] = memref.collapse_shape %[[PLACE]]
+// CHECK: %[[A:.*]] = memref.reinterpret_cast %[[PLACE]]
+// CHECK: call @k(%[[X]], %[[A]])
+// CHECK: call @k(%[[A]], %[[B:[a-z0-9_]+]])
+// CHECK: call @k(%[[B]], %[[FLAT]])
+func.func @early(%x: memref<16xf32>, %out: memref<4x4xf32>) attributes {bellrock.first_destination = 1 : i64} {
+  %flat = memref.collapse_shape %out [[0, 1]] : memref<4x4xf32> into memref<16xf32>
+  %a = memref.alloc() : memref<16xf32>
+  call @k(%x, %a) : (memref<16xf32>, memref<16xf32>) -> ()
+  %b = memref.alloc() : memref<16xf32>
+  call @k(%a, %b) : (memref<16xf32>, memref<16xf32>) -> ()
+  call @k(%b, %flat) : (memref<16xf32>, memref<16xf32>) -> ()
+  return
+}
