@@ -22,6 +22,7 @@ destinations overlap nothing.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from torch_mlir import ir
 from torch_mlir.dialects import arith, ext, memref, transform
@@ -35,6 +36,10 @@ WORKSPACE = "bellrock.workspace_bytes"
 """Integer attribute of a planned function: size of its last argument."""
 ALIGNMENT_BYTES = 64
 """A cache line, and the widest vector of the targets at hand."""
+ATTEMPTS = 12
+"""Plans from each order of buffers that are tried while there are gaps."""
+PAIRS = 1 << 24
+"""Pairs of buffers that are compared for that, at the most: under a second."""
 
 
 @edits_in_place(lambda op: plan(op))
@@ -155,14 +160,39 @@ def assign_offsets(buffers: list[Buffer]) -> int:
     """Place buffers so that no two that are live together overlap.
 
     Largest first, each at the lowest offset that is free during its span ("greedy by size",
-    Pisarchyk and Lee, Efficient Memory Management for Deep Neural Net Inference, 2020).
+    Pisarchyk and Lee, Efficient Memory Management for Deep Neural Net Inference, 2020). Where that
+    leaves gaps, also by start and by bytes times span, and what came to lie on top first; the
+    smallest of these plans is taken.
 
     Returns:
         Bytes in all, a multiple of the alignment, at least one alignment unit.
     """
+    orders = [
+        sorted(buffers, key=lambda b: (-b.size_bytes, b.first)),
+        sorted(buffers, key=lambda b: (b.first, -b.size_bytes)),
+        sorted(buffers, key=lambda b: (-b.size_bytes * (b.last - b.first + 1), b.first)),
+    ]
+    least = _most_live(buffers)
+    attempts = min(ATTEMPTS, PAIRS // max(1, len(buffers)) ** 2)
+    best, total = orders[0], _place(orders[0])
+    for order in orders:
+        for _ in range(attempts):
+            if total <= least:
+                break
+            found = _place(order)
+            if found < total:
+                best, total = order, found
+            top = [b for b in order if b.offset_bytes + b.size_bytes == found]
+            lifted = set(map(id, top))
+            order = top + [b for b in order if id(b) not in lifted]
+    return _place(best)
+
+
+def _place(order: Sequence[Buffer]) -> int:
+    """Place each buffer at the lowest offset that is free; returns the bytes in all."""
     placed: list[Buffer] = []
     total = ALIGNMENT_BYTES
-    for buffer in sorted(buffers, key=lambda b: (-b.size_bytes, b.first)):
+    for buffer in order:
         offset = 0
         rivals = [p for p in placed if p.first <= buffer.last and buffer.first <= p.last]
         for rival in sorted(rivals, key=lambda p: p.offset_bytes):
@@ -175,8 +205,17 @@ def assign_offsets(buffers: list[Buffer]) -> int:
     return total
 
 
+def _most_live(buffers: Sequence[Buffer]) -> int:
+    """Return the most bytes that are needed at one time: no plan takes less."""
+    changes = [(b.first, b.size_bytes) for b in buffers]
+    changes += [(b.last + 1, -b.size_bytes) for b in buffers]
+    return max(ALIGNMENT_BYTES, *accumulate((size for _, size in sorted(changes)), initial=0))
+
+
 def buffer_of(op: ir.Operation, spans: dict[ir.Operation, tuple[int, int]]) -> Buffer:
-    """Find the span from a buffer's allocation to the last use of anything that views it.
+    """Find the span from the first to the last use of a buffer, or of anything that views it.
+
+    It may be allocated long before, as stages leave it; until it is written it needs no memory.
 
     Args:
         op: the allocation, or, once memory is planned, the view of the workspace in its place.
@@ -192,9 +231,9 @@ def buffer_of(op: ir.Operation, spans: dict[ir.Operation, tuple[int, int]]) -> B
     for d in kind.shape:
         size *= d
     size = -(-max(size, 1) // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
-    first, last = spans[op]
-    for user in users_of(op.results[0]):
-        last = max(last, spans[ancestor_in(user, op.block)][1])
+    uses = [spans[ancestor_in(u, op.block)] for u in users_of(op.results[0]) if u.name not in VIEWS]
+    first = min((start for start, _ in uses), default=spans[op][0])
+    last = max((end for _, end in uses), default=first)
     return Buffer(op=op, size_bytes=size, first=first, last=last)
 
 

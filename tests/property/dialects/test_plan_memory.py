@@ -50,3 +50,13 @@ def test_the_peak_is_between_what_is_live_and_the_sum(made: list[Buffer]) -> Non
 def test_disjoint_lives_share_their_bytes() -> None:
     made = [Buffer(op=None, size_bytes=640, first=2 * i, last=2 * i + 1) for i in range(9)]  # type: ignore[arg-type]
     assert assign_offsets(made) == 640
+
+
+def test_gaps_of_one_order_are_filled_by_another() -> None:
+    """Largest first, the fourth lies below the third, and the first finds no place beside it."""
+    sizes_and_spans = [(5, 9, 12), (6, 4, 8), (2, 9, 10), (2, 7, 11)]
+    made = [
+        Buffer(op=None, size_bytes=ALIGNMENT_BYTES * size, first=first, last=last)  # type: ignore[arg-type]
+        for size, first, last in sizes_and_spans
+    ]
+    assert assign_offsets(made) == 9 * ALIGNMENT_BYTES
