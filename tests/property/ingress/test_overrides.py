@@ -13,14 +13,15 @@ from bellrock.errors import ProblemError
 from bellrock.ingress.overrides import apply_overrides, checked_overrides, overridable, parse
 
 NAMES = st.sampled_from(["alpha", "beta", "gamma", "delta"])
-VALUES = st.one_of(
-    st.integers(-(10**6), 10**6),
-    st.floats(allow_nan=False, allow_infinity=False),
-    st.booleans(),
-    st.text(max_size=5),
-    st.lists(st.integers(0, 99), min_size=1, max_size=3),
-    st.tuples(st.integers(0, 99), st.integers(0, 99)),
-)
+VALUES_OF: dict[type, st.SearchStrategy[object]] = {
+    int: st.integers(-(10**6), 10**6),
+    float: st.floats(allow_nan=False, allow_infinity=False),
+    bool: st.booleans(),
+    str: st.text(max_size=5),
+    list: st.lists(st.integers(0, 99), min_size=1, max_size=3),
+    tuple: st.tuples(st.integers(0, 99), st.integers(0, 99)),
+}
+VALUES = st.one_of(*VALUES_OF.values())
 FORMS = st.sampled_from(["plain", "annotated", "tuple", "chain"])
 PATH = Path("file.py")
 
@@ -56,7 +57,7 @@ def test_the_name_has_the_value_and_dependents_follow(
 ) -> None:
     source, values = file
     name = data.draw(st.sampled_from(sorted(values)))
-    new = data.draw(VALUES.filter(lambda v: type(v) is type(values[name])))
+    new = data.draw(VALUES_OF[type(values[name])])
     tree = parse(source, PATH)
     checked = checked_overrides(tree, {name: new}, PATH)
     after = run(apply_overrides(tree, checked))
