@@ -27,7 +27,7 @@ from torch_mlir import ir
 from torch_mlir.dialects import arith, scf, tensor
 
 from bellrock.dialects.fold_movement import maps_of
-from bellrock.dialects.generic_ops import init_index
+from bellrock.dialects.generic_ops import clone_at, init_index
 from bellrock.dialects.sort_order import comes_first
 
 BLOCK = 128
@@ -82,13 +82,7 @@ class Lines:
         for inner in (o.operation for o in self.computed.operations):
             if inner.name == "linalg.yield":
                 return known.get(inner.operands[0], inner.operands[0])
-            if inner.name == "linalg.index":
-                known[inner.results[0]] = place[ir.IntegerAttr(inner.attributes["dim"]).value]
-                continue
-            clone = inner.clone()
-            for number, operand in enumerate(inner.operands):
-                clone.operands[number] = known.get(operand, operand)
-            known.update(zip(inner.results, clone.results, strict=True))
+            clone_at(inner, place, known)
         raise AssertionError("a body ends in a yield")
 
 

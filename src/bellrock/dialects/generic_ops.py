@@ -1,9 +1,12 @@
 """What a `linalg.generic` says of itself: kinds of its loops, whether it is elementwise.
 
-Flows in: ops. Flows out: plain values; and `add_input`, an equal op that reads one operand more.
+Flows in: ops. Flows out: plain values; `add_input`, an equal op that reads one operand more; and
+`clone_at`, an op of a body where an element is computed alone.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from torch_mlir import ir
 from torch_mlir.dialects import linalg
@@ -66,3 +69,20 @@ def add_input(op: ir.Operation, value: ir.Value, access: ir.AffineMap) -> ir.Ope
         before.replace_all_uses_with(after)
     op.erase()
     return made.operation
+
+
+def clone_at(op: ir.Operation, at: Sequence[ir.Value], known: dict[ir.Value, ir.Value]) -> None:
+    """Clone an op of a generic's body at the insertion point, outside of the generic.
+
+    Args:
+        op: of the body; an index stands for its place in `at`.
+        at: where the element is, a value for each loop.
+        known: what values of the body are here; receives the clone's results.
+    """
+    if op.name == "linalg.index":
+        known[op.results[0]] = at[ir.IntegerAttr(op.attributes["dim"]).value]
+        return
+    clone = op.clone()
+    for i, operand in enumerate(op.operands):
+        clone.operands[i] = known.get(operand, operand)
+    known.update(zip(op.results, clone.results, strict=True))

@@ -25,6 +25,7 @@ from torch_mlir.dialects import arith, ext, linalg, tensor, transform
 
 from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 from bellrock.dialects.fold_movement import maps_of
+from bellrock.dialects.generic_ops import clone_at
 from bellrock.dialects.grouping import defining_op, init_index, is_elementwise
 from bellrock.dialects.loop_order import loop_sizes
 
@@ -106,7 +107,7 @@ def _inline(producer: ir.Operation, extract: ir.Operation) -> None:
         ):  # fmt: skip
             known[argument] = tensor.ExtractOp(value, _places(access, at)).result
         for op in list(block.operations)[:-1]:
-            _clone(op.operation, at, known)
+            clone_at(op.operation, at, known)
     (result,) = list(block.operations)[-1].operation.operands
     extract.results[0].replace_all_uses_with(known.get(result, result))
     extract.erase()
@@ -118,16 +119,6 @@ def _places(access: ir.AffineMap, at: Sequence[ir.Value]) -> list[ir.Value]:
         else arith.ConstantOp(ir.IndexType.get(), ir.AffineConstantExpr(e).value).result
         for e in access.results
     ]  # fmt: skip
-
-
-def _clone(op: ir.Operation, at: Sequence[ir.Value], known: dict[ir.Value, ir.Value]) -> None:
-    if op.name == "linalg.index":
-        known[op.results[0]] = at[ir.IntegerAttr(op.attributes["dim"]).value]
-        return
-    clone = op.clone()
-    for i, operand in enumerate(op.operands):
-        clone.operands[i] = known.get(operand, operand)
-    known.update(zip(op.results, clone.results, strict=True))
 
 
 def _read_by_loops(reader: ir.Operation) -> None:
