@@ -63,4 +63,6 @@ def _jit() -> Any:
 
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    return llvm.create_lljit_compiler()
+    # JITLink places all sections of an object together. LLVM's older linker, the default, asks for
+    # memory for each, and aborts the process where code and constants come to lie 2 GiB apart.
+    return llvm.create_lljit_compiler(use_jit_link=True)
