@@ -9,6 +9,7 @@ import pytest
 
 import bellrock
 from bellrock.runtime.threads import share_openmp
+from support.models import FunctionModule
 
 share_openmp()
 import torch  # noqa: E402  (after OpenMP, as the product does)
@@ -29,15 +30,6 @@ CASES: dict[str, Callable[[torch.Tensor, torch.Tensor], Any]] = {
 }
 
 
-class _Op(torch.nn.Module):
-    def __init__(self, function: Callable[..., Any]) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, *inputs: torch.Tensor) -> Any:
-        return self.function(*inputs)
-
-
 @pytest.mark.parametrize("name", CASES)
 def test_bytes_have_no_sign(name: str) -> None:
     generator = torch.Generator().manual_seed(1)
@@ -47,7 +39,7 @@ def test_bytes_have_no_sign(name: str) -> None:
     a[0], b[0, :25] = 200, 255
     function = CASES[name]
     wanted = pytree.tree_leaves(function(a, b))
-    got = pytree.tree_leaves(bellrock.compile(_Op(function), (a, b))(a, b))
+    got = pytree.tree_leaves(bellrock.compile(FunctionModule(function), (a, b))(a, b))
     for ours, right in zip(got, wanted, strict=True):
         torch.testing.assert_close(ours, right)
 
@@ -59,11 +51,13 @@ def test_bytes_in_a_loop() -> None:
         return a
 
     a = torch.arange(256, dtype=torch.uint8)
-    assert torch.equal(bellrock.compile(_Op(function), (a,))(a), function(a))
+    assert torch.equal(bellrock.compile(FunctionModule(function), (a,))(a), function(a))
 
 
 def test_truth_values_are_sorted_as_numbers() -> None:
     a = torch.rand(4, 40, generator=torch.Generator().manual_seed(2)) > 0.5
-    got = bellrock.compile(_Op(lambda x: x.sort(dim=1, stable=True, descending=True)), (a,))(a)
+    got = bellrock.compile(
+        FunctionModule(lambda x: x.sort(dim=1, stable=True, descending=True)), (a,)
+    )(a)
     for ours, right in zip(got, a.sort(dim=1, stable=True, descending=True), strict=True):
         assert torch.equal(ours, right)

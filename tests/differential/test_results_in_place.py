@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import bellrock
+from support.models import FunctionModule
 
 CASES: dict[str, tuple[Callable[..., object], tuple[torch.Size, ...]]] = {
     "product of four dimensions": (
@@ -26,20 +27,11 @@ RETURNED_TWICE = {
 }
 
 
-class _Function(torch.nn.Module):
-    def __init__(self, function: Callable[..., object]) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, *inputs: torch.Tensor) -> object:
-        return self.function(*inputs)
-
-
 @pytest.mark.parametrize("name", CASES)
 def test_a_reshaped_result_needs_no_workspace(name: str) -> None:
     function, shapes = CASES[name]
     inputs = tuple(torch.randn(s) for s in shapes)
-    model = bellrock.compile(_Function(function), inputs)
+    model = bellrock.compile(FunctionModule(function), inputs)
     torch.testing.assert_close(model(*inputs), function(*inputs))
     assert model.compiled.artifact.workspace_bytes <= 64
 
@@ -48,7 +40,7 @@ def test_a_reshaped_result_needs_no_workspace(name: str) -> None:
 def test_a_result_that_is_used_again_is_right(name: str) -> None:
     function = RETURNED_TWICE[name]
     given = torch.randn(6, 9)
-    model = bellrock.compile(_Function(function), (given,))
+    model = bellrock.compile(FunctionModule(function), (given,))
     for got, expected in zip(model(given), function(given), strict=True):
         torch.testing.assert_close(got, expected)
 
@@ -59,7 +51,7 @@ def _reversed_sums(a: torch.Tensor) -> torch.Tensor:
 
 def test_a_buffer_is_where_the_result_will_be() -> None:
     given = torch.randn(64, 257)
-    model = bellrock.compile(_Function(_reversed_sums), (given,))
+    model = bellrock.compile(FunctionModule(_reversed_sums), (given,))
     torch.testing.assert_close(model(given), _reversed_sums(given))
     # The mirrored input is there; the sums, which are mirrored into it, are not.
     assert model.compiled.artifact.workspace_bytes < 1.1 * given.nbytes
@@ -67,7 +59,7 @@ def test_a_buffer_is_where_the_result_will_be() -> None:
 
 def test_what_the_given_buffer_held_is_not_seen() -> None:
     given, out = torch.randn(64, 257), torch.full((64, 257), float("nan"))
-    model = bellrock.compile(_Function(_reversed_sums), (given,))
+    model = bellrock.compile(FunctionModule(_reversed_sums), (given,))
     for _ in range(2):
         model(given, out=out)
         torch.testing.assert_close(out, _reversed_sums(given))
@@ -79,6 +71,6 @@ def test_two_results_hold_buffers_of_each_other() -> None:
         return first, _reversed_sums(first.exp2().frac())
 
     given = torch.randn(64, 257) / 64
-    model = bellrock.compile(_Function(function), (given,))
+    model = bellrock.compile(FunctionModule(function), (given,))
     for got, expected in zip(model(given), function(given), strict=True):
         torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-3)

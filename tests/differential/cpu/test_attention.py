@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 import bellrock
 from bellrock.runtime.threads import share_openmp
+from support.models import FunctionModule
 
 share_openmp()
 import torch  # noqa: E402  (after OpenMP, as the product does)
@@ -28,19 +28,10 @@ ERRORS = {torch.float32: 2e-6, torch.float16: 5e-4, torch.bfloat16: 4e-3}
 HALVES = [torch.bfloat16, torch.float16]
 
 
-class Model(torch.nn.Module):
-    def __init__(self, function: Callable[..., Any]) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, *inputs: Tensor) -> Any:
-        return self.function(*inputs)
-
-
 def check(function: Callable[..., Tensor], *inputs: Tensor, fused: bool = True) -> None:
     """Compare, and see that the kernel is (or is not) one attention."""
     with torch.no_grad():
-        compiled = bellrock.compile(Model(function).eval(), inputs, use_cache=False)
+        compiled = bellrock.compile(FunctionModule(function).eval(), inputs, use_cache=False)
         found = compiled(*inputs)
         exact = function(*(x.double() if x.is_floating_point() else x for x in inputs))
     knobs = [row.parameters for row in compiled.compiled.choices if row.knobs == "flash-attention"]
@@ -141,7 +132,7 @@ def test_queries_that_are_scaled_first(dtype: torch.dtype) -> None:
 
     q, k, v = three(2, 2, 65, 24, keys=97, dtype=dtype)
     with torch.no_grad():
-        compiled = bellrock.compile(Model(function).eval(), (q, k, v), use_cache=False)
+        compiled = bellrock.compile(FunctionModule(function).eval(), (q, k, v), use_cache=False)
         found, eager = compiled(q, k, v), function(q, k, v)
     assert [kernel.motif for kernel in compiled.compiled.kernels] == ["attention"]
     error = (found.double() - eager.double()).abs().max()  # both round to bf16 on the way
@@ -155,7 +146,7 @@ def test_windows_share_a_kernel() -> None:
 
     q, k, v = three(2, 3, 144, 24)
     check(function, q, k, v)
-    compiled = bellrock.compile(Model(function).eval(), (q, k, v), use_cache=False)
+    compiled = bellrock.compile(FunctionModule(function).eval(), (q, k, v), use_cache=False)
     assert [kernel.motif for kernel in compiled.compiled.kernels].count("attention") == 1
 
 
@@ -225,7 +216,7 @@ def test_heads_of_one_packed_tensor_under_a_part_of_a_mask() -> None:
     torch.manual_seed(0)
     inputs = (torch.randn(2, 130, 144), torch.tril(torch.ones(1, 1, 200, 200)), torch.ones(1))
     check(function, *inputs)
-    compiled = bellrock.compile(Model(function).eval(), inputs, use_cache=False)
+    compiled = bellrock.compile(FunctionModule(function).eval(), inputs, use_cache=False)
     assert [k.parallel for k in compiled.compiled.kernels] == [True]  # the generic path is serial
 
 
@@ -269,7 +260,7 @@ def test_weights_that_are_wanted_too_are_kept() -> None:
 def test_every_choice_is_right() -> None:
     q, k, v = three(1, 2, 70, 9, keys=75, features=11)
     program = import_module(
-        Model(lambda q, k, v: attend(q, k, v, is_causal=True)), (q, k, v), name="attention"
+        FunctionModule(lambda q, k, v: attend(q, k, v, is_causal=True)), (q, k, v), name="attention"
     )
     (row,) = [
         r

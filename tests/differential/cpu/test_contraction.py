@@ -8,6 +8,7 @@ import pytest
 
 import bellrock
 from bellrock.runtime.threads import share_openmp
+from support.models import FunctionModule
 
 share_openmp()
 import torch  # noqa: E402  (after OpenMP, as the product does)
@@ -19,15 +20,6 @@ Function = Callable[..., torch.Tensor]
 TOLERANCE = {torch.float32: 2e-6, torch.bfloat16: 5e-3, torch.float16: 7e-4}
 
 
-class Op(torch.nn.Module):
-    def __init__(self, function: Function) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
-        return self.function(*inputs)
-
-
 def check(
     function: Function,
     *shapes: tuple[int, ...],
@@ -37,7 +29,7 @@ def check(
     generator = torch.Generator().manual_seed(1)
     inputs = tuple(torch.randn(s, generator=generator).to(dtype) for s in shapes)
     with torch.no_grad():
-        compiled = bellrock.compile(Op(function).eval(), inputs, use_cache=False)
+        compiled = bellrock.compile(FunctionModule(function).eval(), inputs, use_cache=False)
         found = compiled(*inputs)
         wanted = function(*(x.double() for x in inputs))
     assert isinstance(found, torch.Tensor)

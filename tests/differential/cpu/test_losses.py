@@ -9,6 +9,7 @@ import pytest
 
 import bellrock
 from bellrock.runtime.threads import share_openmp
+from support.models import FunctionModule
 
 share_openmp()
 import torch  # noqa: E402  (after OpenMP, as the product does)
@@ -16,15 +17,6 @@ import torch  # noqa: E402  (after OpenMP, as the product does)
 F = torch.nn.functional
 IGNORED = -100
 WEIGHTS = torch.linspace(0.5, 1.5, 1103)
-
-
-class Loss(torch.nn.Module):
-    def __init__(self, function: Callable[..., Any]) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
-        return self.function(*inputs)
 
 
 LOSSES: dict[str, tuple[Callable[..., Any], tuple[int, ...]]] = {
@@ -50,7 +42,7 @@ def inputs_of(shape: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
 def test_a_loss_that_gathers(name: str) -> None:
     function, shape = LOSSES[name]
     scores, labels = inputs_of(shape)
-    model = Loss(function)
+    model = FunctionModule(function)
     compiled = bellrock.compile(model, (scores, labels), use_cache=False)
     torch.testing.assert_close(
         compiled(scores, labels).double(), model(scores.double(), labels), rtol=2e-6, atol=2e-6
@@ -61,5 +53,5 @@ def test_a_loss_that_gathers(name: str) -> None:
 def test_only_one_element_of_each_row_is_normalised() -> None:
     """No kernel writes the whole of a log-softmax of which one element a row is read."""
     scores, labels = inputs_of((211, 1103))
-    compiled = bellrock.compile(Loss(F.cross_entropy), (scores, labels), use_cache=False)
+    compiled = bellrock.compile(FunctionModule(F.cross_entropy), (scores, labels), use_cache=False)
     assert compiled.compiled.artifact.workspace_bytes < scores.nbytes // 16

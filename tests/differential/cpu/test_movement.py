@@ -9,6 +9,7 @@ import pytest
 
 import bellrock
 from bellrock.runtime.threads import share_openmp
+from support.models import FunctionModule
 
 share_openmp()
 import torch  # noqa: E402  (after OpenMP, as the product does)
@@ -16,18 +17,9 @@ import torch  # noqa: E402  (after OpenMP, as the product does)
 F = torch.nn.functional
 
 
-class Model(torch.nn.Module):
-    def __init__(self, function: Callable[..., Any]) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, *x: torch.Tensor) -> Any:
-        return self.function(*x)
-
-
 def check(function: Callable[..., Any], *inputs: torch.Tensor) -> None:
     with torch.no_grad():
-        program = bellrock.compile(Model(function), inputs, use_cache=False, jobs=1)
+        program = bellrock.compile(FunctionModule(function), inputs, use_cache=False, jobs=1)
         assert torch.equal(program(*inputs), function(*inputs))
 
 
@@ -79,7 +71,7 @@ def test_pads_and_rolls() -> None:
 
 def test_no_copy_counts_as_scalar() -> None:
     x, y = numbers(2, 64, 7, 7), numbers(2, 32, 7, 7)
-    model = Model(lambda x, y: torch.cat((x, y), 1))
+    model = FunctionModule(lambda x, y: torch.cat((x, y), 1))
     program = bellrock.compile(model, (x, y), use_cache=False, jobs=1)
     assert program.compiled.kernels
     assert all(kernel.vectorised for kernel in program.compiled.kernels)
@@ -100,7 +92,7 @@ def test_chains_are_written_by_one_kernel(
 ) -> None:
     x = numbers(*shape)
     with torch.no_grad():
-        program = bellrock.compile(Model(function), (x,), use_cache=False, jobs=1)
+        program = bellrock.compile(FunctionModule(function), (x,), use_cache=False, jobs=1)
         assert torch.equal(program(x), function(x))
     assert len(program.compiled.kernels) == 1
 
@@ -150,7 +142,9 @@ def test_mirrored_pads_of_one_element_and_less() -> None:
     check(lambda x: F.pad(x, (1, 2), mode="reflect").bfloat16(), numbers(1, 3, 9))
     with torch.no_grad():
         x = numbers(2, 3, 17, 33)
-        program = bellrock.compile(Model(lambda x: F.pad(x, (3, 3, 2, 2), mode="reflect")), (x,))
+        program = bellrock.compile(
+            FunctionModule(lambda x: F.pad(x, (3, 3, 2, 2), mode="reflect")), (x,)
+        )
     assert len(program.compiled.kernels) == 1
 
 

@@ -9,6 +9,7 @@ import pytest
 
 import bellrock
 from bellrock.runtime.threads import share_openmp
+from support.models import FunctionModule
 
 share_openmp()
 import torch  # noqa: E402  (after OpenMP, as the product does)
@@ -17,16 +18,6 @@ from bellrock.payload import DType  # noqa: E402
 from bellrock.verify import Subject, verify  # noqa: E402
 
 F = torch.nn.functional
-
-
-class Op(torch.nn.Module):
-    def __init__(self, function: Callable[..., Any], *parameters: torch.Tensor) -> None:
-        super().__init__()
-        self.function = function
-        self.weights = torch.nn.ParameterList(parameters)
-
-    def forward(self, *inputs: torch.Tensor) -> Any:
-        return self.function(*inputs, *self.weights)
 
 
 def check(
@@ -41,7 +32,7 @@ def check(
     def random(shape: tuple[int, ...], by: torch.Generator) -> torch.Tensor:
         return torch.randn(shape, generator=by).to(torch_dtype)
 
-    model = Op(function, *(random(p, generator) for p in parameters)).eval()
+    model = FunctionModule(function, *(random(p, generator) for p in parameters)).eval()
 
     def make_inputs(seed: int) -> tuple[object, ...]:
         by = torch.Generator().manual_seed(seed)

@@ -9,6 +9,7 @@ import pytest
 
 import bellrock
 from bellrock.runtime.threads import share_openmp
+from support.models import FunctionModule
 
 share_openmp()
 import torch  # noqa: E402  (after OpenMP, as the product does)
@@ -17,18 +18,9 @@ from torch.utils import _pytree as pytree  # noqa: E402
 INFINITY = float("inf")
 
 
-class _Op(torch.nn.Module):
-    def __init__(self, function: Callable[..., Any]) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, *inputs: torch.Tensor) -> Any:
-        return self.function(*inputs)
-
-
 def check(function: Callable[..., Any], *inputs: torch.Tensor) -> None:
     wanted = function(*inputs)
-    got = bellrock.compile(_Op(function), inputs)(*inputs)
+    got = bellrock.compile(FunctionModule(function), inputs)(*inputs)
     pairs = zip(pytree.tree_leaves(wanted), pytree.tree_leaves(got), strict=True)
     for right, ours in pairs:
         assert right.dtype == ours.dtype
@@ -85,7 +77,7 @@ def test_a_few_of_many_are_those_of_a_stable_sort(k: int, dim: int, largest: boo
     x[:, 7] = -INFINITY
     x[5, ::3], x[6, 290:] = INFINITY, float("nan")
     wanted = _first_of_sorted(x, k, dim, largest=largest)
-    got = bellrock.compile(_Op(lambda y: y.topk(k, dim=dim, largest=largest)), (x,))(x)
+    got = bellrock.compile(FunctionModule(lambda y: y.topk(k, dim=dim, largest=largest)), (x,))(x)
     for right, ours in zip(wanted, got, strict=True):
         torch.testing.assert_close(ours, right, rtol=0, atol=0, equal_nan=True)
 

@@ -11,6 +11,7 @@ import pytest
 import bellrock
 from bellrock.params.lock import Lock
 from bellrock.runtime.threads import share_openmp
+from support.models import FunctionModule
 
 share_openmp()
 import torch  # noqa: E402  (after OpenMP, as the product does)
@@ -19,20 +20,11 @@ F = torch.nn.functional
 KNOBS = "windows"
 
 
-class Model(torch.nn.Module):
-    def __init__(self, function: Callable[..., Any]) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, *x: torch.Tensor) -> Any:
-        return self.function(*x)
-
-
 def check(
     function: Callable[..., Any], *inputs: torch.Tensor, lock: Lock | None = None, kernels: int = 1
 ) -> Lock:
     """Compile, compare with PyTorch in double precision; return the choices."""
-    model = Model(function)
+    model = FunctionModule(function)
     with torch.no_grad():
         compiled = bellrock.compile(model, inputs, use_cache=False, jobs=1, lock=lock)
         found = compiled(*inputs)
@@ -52,7 +44,7 @@ def check(
 def check_any(function: Callable[..., Any], x: torch.Tensor) -> None:
     """Compare with PyTorch in double precision, whatever was chosen."""
     with torch.no_grad():
-        found = bellrock.compile(Model(function), (x,), use_cache=False, jobs=1)(x)
+        found = bellrock.compile(FunctionModule(function), (x,), use_cache=False, jobs=1)(x)
         expected = function(x.double())
     torch.testing.assert_close(found.double(), expected, rtol=2e-6, atol=2e-6)
 

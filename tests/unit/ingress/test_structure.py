@@ -15,19 +15,11 @@ from torch_mlir import ir
 from bellrock.errors import ImportFailedError
 from bellrock.ingress.context import payload_context
 from bellrock.ingress.torch_export import import_module
-
-
-class Function(nn.Module):
-    def __init__(self, function: Callable[..., object]) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, *args: object) -> object:
-        return self.function(*args)
+from support.models import FunctionModule
 
 
 def text_of(model: nn.Module | Callable[..., object], *inputs: object) -> str:
-    module = model if isinstance(model, nn.Module) else Function(model)
+    module = model if isinstance(model, nn.Module) else FunctionModule(model)
     text = import_module(module.eval(), inputs, name="it").payload.text()
     check_form(text)
     return text

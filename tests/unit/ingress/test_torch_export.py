@@ -14,23 +14,13 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from bellrock.errors import CallError, ImportFailedError
 from bellrock.ingress.torch_export import TorchProgram, import_module
 from bellrock.payload import DType, Role
-
-
-class Function(nn.Module):
-    """A function as a module."""
-
-    def __init__(self, function: Callable[..., object]) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, *args: object, **kwargs: object) -> object:
-        return self.function(*args, **kwargs)
+from support.models import FunctionModule
 
 
 def program_of(
     function: Callable[..., object], *inputs: object, **keywords: object
 ) -> TorchProgram:
-    return import_module(Function(function), inputs, name="it", keywords=keywords)
+    return import_module(FunctionModule(function), inputs, name="it", keywords=keywords)
 
 
 def door(program: TorchProgram) -> list[tuple[str, str, str]]:

@@ -13,19 +13,9 @@ from torch.nn import functional as F
 
 from bellrock.payload import DType
 from bellrock.verify import verify
+from support.models import FunctionModule
 
 randn, rand = torch.randn, torch.rand
-
-
-class Function(nn.Module):
-    """A model of a function, with parameters if it needs some."""
-
-    def __init__(self, function: Callable[..., object], *layers: nn.Module) -> None:
-        super().__init__()
-        self.function, self.layers = function, nn.ModuleList(layers)
-
-    def forward(self, *inputs: object) -> object:
-        return self.function(*inputs, *self.layers)
 
 
 class Counter(nn.Module):
@@ -65,9 +55,9 @@ MODELS: dict[str, tuple[Callable[[], nn.Module], Callable[[], tuple[object, ...]
         lambda: nn.Sequential(nn.Linear(32, 64), nn.GELU(), nn.Linear(64, 16), nn.Tanh()),
         lambda: (randn(9, 32),),
     ),
-    "matmul": (lambda: Function(torch.matmul), lambda: (rand(17, 130), rand(130, 23))),
-    "vector": (lambda: Function(torch.mv), lambda: (rand(17, 130), rand(130))),
-    "batched": (lambda: Function(torch.bmm), lambda: (randn(3, 9, 40), randn(3, 40, 7))),
+    "matmul": (lambda: FunctionModule(torch.matmul), lambda: (rand(17, 130), rand(130, 23))),
+    "vector": (lambda: FunctionModule(torch.mv), lambda: (rand(17, 130), rand(130))),
+    "batched": (lambda: FunctionModule(torch.bmm), lambda: (randn(3, 9, 40), randn(3, 40, 7))),
     "conv": (
         lambda: nn.Sequential(nn.Conv2d(3, 8, 3, stride=2), nn.BatchNorm2d(8), nn.ReLU()),
         lambda: (randn(2, 3, 15, 17),),
@@ -79,34 +69,37 @@ MODELS: dict[str, tuple[Callable[[], nn.Module], Callable[[], tuple[object, ...]
     "conv-1d": (lambda: nn.Conv1d(4, 6, 5, dilation=2), lambda: (randn(2, 4, 30),)),
     "layer-norm": (lambda: nn.LayerNorm(40), lambda: (randn(5, 7, 40) + 3,)),
     "group-norm": (
-        lambda: Function(norm_chain, nn.Conv2d(3, 8, 3), nn.GroupNorm(4, 8)),
+        lambda: FunctionModule(norm_chain, nn.Conv2d(3, 8, 3), nn.GroupNorm(4, 8)),
         lambda: (randn(2, 3, 12, 12),),
     ),
     "instance-norm": (lambda: nn.InstanceNorm2d(6), lambda: (rand(2, 6, 11, 13),)),
-    "batch-mean": (lambda: Function(lambda x: x.mean()), lambda: (randn(30, 40),)),
-    "cumsum": (lambda: Function(lambda x: x.cumsum(1)), lambda: (randn(5, 200),)),
-    "cumprod": (lambda: Function(lambda x: x.cumprod(1)), lambda: (rand(5, 60) + 0.5,)),
-    "exp-tail": (lambda: Function(lambda x: torch.exp(3 * x)), lambda: (randn(20, 40),)),
+    "batch-mean": (lambda: FunctionModule(lambda x: x.mean()), lambda: (randn(30, 40),)),
+    "cumsum": (lambda: FunctionModule(lambda x: x.cumsum(1)), lambda: (randn(5, 200),)),
+    "cumprod": (lambda: FunctionModule(lambda x: x.cumprod(1)), lambda: (rand(5, 60) + 0.5,)),
+    "exp-tail": (lambda: FunctionModule(lambda x: torch.exp(3 * x)), lambda: (randn(20, 40),)),
     "max-pool": (lambda: nn.MaxPool2d(2), lambda: (randn(2, 3, 8, 8),)),
     "avg-pool": (lambda: nn.AvgPool2d(3, padding=1), lambda: (randn(2, 3, 9, 9),)),
     "loss": (
-        lambda: Function(F.cross_entropy), lambda: (randn(40, 10), torch.randint(0, 10, (40,))),
+        lambda: FunctionModule(F.cross_entropy),
+        lambda: (randn(40, 10), torch.randint(0, 10, (40,))),
     ),
     "lstm": (lambda: nn.LSTM(6, 8, batch_first=True), lambda: (randn(2, 9, 6),)),
     "attention": (
-        lambda: Function(attention), lambda: tuple(randn(2, 2, 12, 8) for _ in range(3)),
+        lambda: FunctionModule(attention), lambda: tuple(randn(2, 2, 12, 8) for _ in range(3)),
     ),
     "encoder": (
         lambda: nn.TransformerEncoderLayer(16, 2, 32, batch_first=True),
         lambda: (randn(2, 6, 16),),
     ),
-    "arg-max": (lambda: Function(logits_and_choice, nn.Linear(16, 12)), lambda: (randn(50, 16),)),
-    "mask": (lambda: Function(lambda x: x > 0.3), lambda: (randn(20, 20),)),
+    "arg-max": (
+        lambda: FunctionModule(logits_and_choice, nn.Linear(16, 12)), lambda: (randn(50, 16),),
+    ),
+    "mask": (lambda: FunctionModule(lambda x: x > 0.3), lambda: (randn(20, 20),)),
     "embedding": (lambda: nn.Embedding(20, 8), lambda: (torch.randint(0, 20, (4, 5)),)),
     "counter": (Counter, lambda: (randn(4, 3),)),
-    "draws": (lambda: Function(lambda x: x + torch.randn_like(x)), lambda: (randn(6, 9),)),
+    "draws": (lambda: FunctionModule(lambda x: x + torch.randn_like(x)), lambda: (randn(6, 9),)),
     "minus-infinity": (
-        lambda: Function(lambda x: x.masked_fill(x < 0, -math.inf)), lambda: (randn(9, 9),),
+        lambda: FunctionModule(lambda x: x.masked_fill(x < 0, -math.inf)), lambda: (randn(9, 9),),
     ),
 }  # fmt: skip
 
@@ -131,7 +124,7 @@ def test_pytorch_passes_in_f16(case, name: str) -> None:
 
 
 def test_a_sum_in_another_order_passes(case) -> None:
-    made = case(Function(torch.matmul), lambda: (randn(20, 3000), randn(3000, 16)))
+    made = case(FunctionModule(torch.matmul), lambda: (randn(20, 3000), randn(3000, 16)))
 
     def one_step_at_a_time(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         total = torch.zeros(a.shape[0], b.shape[1])
@@ -164,7 +157,7 @@ def test_fewer_roundings_than_pytorch_pass(case) -> None:
 
 
 def test_a_vector_library_of_four_ulp_passes(case) -> None:
-    made = case(Function(torch.exp), lambda: (randn(30, 30),))
+    made = case(FunctionModule(torch.exp), lambda: (randn(30, 30),))
     ulp = 2.0**-23
 
     def near(x: torch.Tensor) -> torch.Tensor:
@@ -178,7 +171,7 @@ def test_a_vector_library_of_four_ulp_passes(case) -> None:
 
 
 def test_infinity_beyond_the_largest_half_passes(case) -> None:
-    made = case(Function(lambda x: x * 3000), lambda: (randn(20, 20) * 20,), DType.F16)
+    made = case(FunctionModule(lambda x: x * 3000), lambda: (randn(20, 20) * 20,), DType.F16)
     assert torch.isinf(made.like[0]).any()
     verdict = verify(made.candidate(), made.subject, dtype=DType.F16)
     assert verdict.correct, verdict.message
@@ -230,7 +223,7 @@ class Empties(nn.Module):
 @pytest.mark.parametrize(
     ("model", "inputs"),
     [
-        (lambda: Function(native_norm, nn.BatchNorm2d(3)), lambda: (randn(2, 3, 5, 5),)),
+        (lambda: FunctionModule(native_norm, nn.BatchNorm2d(3)), lambda: (randn(2, 3, 5, 5),)),
         (Empties, lambda: (randn(5, 4), randn(0, 3))),
     ],
     ids=["saved-statistics", "everywhere"],
@@ -244,10 +237,12 @@ def test_empty_tensors_beside_others(case, model, inputs, dtype: DType) -> None:
 
 
 def test_outputs_without_elements_are_said_to_tell_nothing(case) -> None:
-    made = case(Function(lambda x: x.exp()[:0]), lambda: (randn(3, 4),))
+    made = case(FunctionModule(lambda x: x.exp()[:0]), lambda: (randn(3, 4),))
     verdict = verify(made.candidate(), made.subject, dtype=DType.F32, mutants=True)
     assert verdict.correct
-    assert verdict.message == "Function is right as far as can be told: no output has an element."
+    assert verdict.message == (
+        "FunctionModule is right as far as can be told: no output has an element."
+    )
 
 
 @pytest.mark.parametrize("dtype", [DType.F32, DType.BF16])
@@ -255,6 +250,6 @@ def test_running_statistics_of_a_norm_in_training_round_too(case, dtype: DType) 
     def training(x: torch.Tensor, norm: Any) -> torch.Tensor:
         return F.batch_norm(x, norm.running_mean, norm.running_var, training=True)
 
-    made = case(Function(training, nn.BatchNorm2d(3)), lambda: (randn(2, 3, 5, 5),), dtype)
+    made = case(FunctionModule(training, nn.BatchNorm2d(3)), lambda: (randn(2, 3, 5, 5),), dtype)
     verdict = verify(made.candidate(), made.subject, dtype=dtype)
     assert verdict.correct, verdict.message

@@ -11,6 +11,8 @@ import sys
 import tempfile
 from typing import IO, Any
 
+from bellrock.target.xegpu.bit_reversals import spell_out_bit_reversals
+
 TRIPLE = "spirv64-unknown-unknown"
 _LENGTH_BYTES = 8
 _TAIL = 600
@@ -52,6 +54,8 @@ def spirv_of(bitcode: bytes, target: Any) -> bytes:
     options.loop_vectorization = options.slp_vectorization = False
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)
+    if any(function.name.startswith("llvm.bitreverse.") for function in module.functions):
+        module = llvm.parse_assembly(spell_out_bit_reversals(str(module)))
     return machine.emit_object(module)
 
 

@@ -1,0 +1,1 @@
+"""What several test files need: models of functions, outside tools."""
