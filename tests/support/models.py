@@ -9,7 +9,7 @@ import torch
 
 
 class FunctionModule(torch.nn.Module):
-    """A function as a module: `function(*inputs, *parts)`."""
+    """A function as a module: `function(*args, *parts)`."""
 
     def __init__(
         self, function: Callable[..., Any], *parts: torch.Tensor | torch.nn.Module
@@ -23,7 +23,7 @@ class FunctionModule(torch.nn.Module):
                 self, name, torch.nn.Parameter(part) if isinstance(part, torch.Tensor) else part
             )
 
-    def forward(self, *inputs: Any, **keywords: Any) -> Any:
+    def forward(self, *args: Any, **keywords: Any) -> Any:
         """Call the function."""
         parts = (getattr(self, name) for name in self.names)
-        return self.function(*inputs, *parts, **keywords)
+        return self.function(*args, *parts, **keywords)
