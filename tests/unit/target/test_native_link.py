@@ -70,7 +70,6 @@ def fill_memory_but(hole: int) -> None:
     libc.munmap(edge, hole)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="places memory by Linux's mmap")
 @pytest.mark.parametrize("pages", [1, 2, 3, 4])
 def test_code_and_constants_may_be_far_from_free_memory(pages: int) -> None:
     """Sections that were placed one by one, over 2 GiB apart, ended the process in LLVM."""
