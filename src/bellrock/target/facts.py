@@ -29,6 +29,9 @@ class Facts:
     """What code may use, e.g. instruction sets by their LLVM names: `avx512f`, `avx512bf16`."""
     core_caches: frozenset[str] = frozenset({"L1d", "L2"})
     """Levels of `cache_bytes` that each core has for itself; all share the others."""
+    cache_ways: Mapping[str, int] = field(default_factory=dict)
+    """By level, as far as known: lines that a cache can hold of those whose addresses differ by
+    multiples of its size over this number."""
     clock_hz: float = 0.0
     """0 where it is not known or not fixed."""
     chip: str = ""

@@ -98,3 +98,24 @@ def test_what_computes_more_or_sums_otherwise_is_not_taken() -> None:
     assert not takes_panels(replace(motif, plain=False))
     assert not takes_panels(replace(motif, accumulator="f64"))
     assert not takes_panels(contraction({"b": 1, "m": 8, "n": 8, "k": 8}, dtype="i8"))
+
+
+@pytest.mark.parametrize(
+    ("ways", "k", "copied"),
+    [(8, 1024, True), (8, 2048, True), (8, 1000, False), (8, 1040, False), (8, 512, False),
+     (8, 256, False), (12, 1024, False), (12, 4096, False), (16, 4096, False)],
+)  # fmt: skip
+def test_rows_that_throw_each_other_out_of_the_cache_are_copied(
+    ways: int, k: int, copied: bool
+) -> None:
+    """12 rows a multiple of 4 KiB apart are in one set; 2 KiB apart they are in two."""
+    facts = replace(FACTS, cache_bytes={"L1d": ways * 4096, "L2": 1 << 20},
+                    cache_ways={"L1d": ways})  # fmt: skip
+    motif = contraction({"b": 1, "m": 1024, "n": 1024, "k": k})
+    assert default_panels(motif, facts).copy is copied
+
+
+def test_few_rows_fit_into_one_set() -> None:
+    motif = contraction({"b": 1, "m": 8, "n": 8192, "k": 1024})
+    facts = replace(FACTS, cache_ways={"L1d": 8})
+    assert not default_panels(motif, facts).copy

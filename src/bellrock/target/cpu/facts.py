@@ -7,6 +7,7 @@ units); measured ones are another matter and say so in `source`.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -34,6 +35,7 @@ def host_facts() -> Facts:
         vector_bits=vector_bits,
         vector_registers=registers,
         cache_bytes=_cache_bytes(),
+        cache_ways=_cache_ways(),
         features=features,
         source="operating system (/proc, /sys) and LLVM's host detection",
     )
@@ -63,12 +65,26 @@ def _model_name() -> str:
 def _cache_bytes() -> dict[str, int]:
     """Read cache sizes as far as the system tells them."""
     found: dict[str, int] = {}
-    for index in sorted(_CACHES.glob("index*")):
-        kind = (index / "type").read_text().strip()
-        if kind == "Instruction":
-            continue
-        level = (index / "level").read_text().strip()
+    for name, index in _data_caches():
         size = (index / "size").read_text().strip()
-        name = f"L{level}d" if kind == "Data" else f"L{level}"
         found[name] = int(size[:-1]) * _UNITS[size[-1]] if size[-1] in _UNITS else int(size)
     return found
+
+
+def _cache_ways() -> dict[str, int]:
+    """Read the caches' associativity as far as the system tells it (0 there: not known)."""
+    found: dict[str, int] = {}
+    for name, index in _data_caches():
+        told = index / "ways_of_associativity"
+        if told.exists() and (ways := int(told.read_text())):
+            found[name] = ways
+    return found
+
+
+def _data_caches() -> Iterator[tuple[str, Path]]:
+    """Yield the name and the folder of each cache that holds data."""
+    for index in sorted(_CACHES.glob("index*")):
+        kind = (index / "type").read_text().strip()
+        if kind != "Instruction":
+            level = (index / "level").read_text().strip()
+            yield f"L{level}d" if kind == "Data" else f"L{level}", index
