@@ -56,6 +56,7 @@ def show(name: str, device: str | None, measure: bool, sources: bool, as_json: b
         ("cores", str(facts.cores)),
         ("vectors", f"{facts.vector_bits} bits, {facts.vector_registers} registers"),
         ("caches", _each(facts.cache_bytes, _bytes)),
+        ("cache ways", _each(facts.cache_ways, str)),
         ("peak", _each(facts.peak_flops_per_s, _flops)),
         ("  one core", _each(facts.core_peak_flops_per_s, _flops)),
         ("bandwidth", _each(facts.bandwidth_bytes_per_s, _speed)),

@@ -13,7 +13,13 @@ from dataclasses import dataclass
 
 from bellrock.payload.motifs.base import Motif, Operand
 from bellrock.target.base import Facts
-from bellrock.target.cpu.panels import PAIRS_FEATURE, PanelKnobs, along_k, unit_role
+from bellrock.target.cpu.panels import (
+    PAIRS_FEATURE,
+    PanelKnobs,
+    along_k,
+    operand_roles,
+    unit_role,
+)
 
 LANE_BITS = 32
 """Accumulators are f32."""
@@ -179,16 +185,11 @@ def _lines_kept(operand: Operand, role: str, facts: Facts) -> int:
     lines as it has ways. 12 rows of 4 KiB are all such in the usual caches: 12 ways (48 KiB) keep
     them, with 8 ways (32 KiB) each comes from L2 again, which makes 2048 cubed 11 to 26 % slower.
     """
-    after = [i for i, letter in enumerate(_letters(operand)) if letter == role]
+    after = [i for i, own in enumerate(operand_roles(operand)) if own == role]
     stride = 4 * math.prod(operand.shape[after[-1] + 1 :]) if after else _LINE_BYTES
     ways = facts.cache_ways.get("L1d", _WAYS)
     apart = facts.cache_bytes.get("L1d", _WAYS * 4096) // ways
     return ways * (apart // max(_LINE_BYTES, math.gcd(stride, apart)))
-
-
-def _letters(operand: Operand) -> list[str]:
-    """Return the roles of an operand's dimensions."""
-    return [{"b": "batch"}.get(c, c) for c in operand.layout if c.isalpha()]
 
 
 def register_tile(

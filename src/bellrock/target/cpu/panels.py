@@ -129,8 +129,13 @@ def along_k(motif: Motif) -> bool:
 
 def unit_role(operand: Operand) -> str:
     """Return the role of an operand's last dimension that is not of size 1."""
-    letters = [c for c in operand.layout if c.isalpha()]
-    for letter, size in zip(reversed(letters), reversed(operand.shape), strict=False):
+    roles = operand_roles(operand)
+    for role, size in zip(reversed(roles), reversed(operand.shape), strict=False):
         if size != 1:
-            return {"b": "batch"}.get(letter, letter)
+            return role
     return ""
+
+
+def operand_roles(operand: Operand) -> list[str]:
+    """Return the roles of an operand's dimensions, outermost first."""
+    return [{"b": "batch"}.get(c, c) for c in operand.layout if c.isalpha()]
