@@ -22,12 +22,13 @@ from collections.abc import Callable
 from torch_mlir import ir
 from torch_mlir.dialects import ext, transform
 
+from bellrock.dialects.contraction.block import Shape
 from bellrock.dialects.contraction.dots import emit_dots
 from bellrock.dialects.contraction.epilogue import Epilogue, find_epilogue, takes_epilogue
 from bellrock.dialects.contraction.loops import Size, each
 from bellrock.dialects.contraction.plan import OUT, RIGHT, Plan, contiguous, read_plan
 from bellrock.dialects.contraction.product import Product
-from bellrock.dialects.contraction.registers import Shape, emit_tiles
+from bellrock.dialects.contraction.registers import emit_tiles
 from bellrock.dialects.extension import Bellrock, edits_in_place, ops_named
 from bellrock.dialects.fold_movement import maps_of
 from bellrock.dialects.outlining import CHOICE
@@ -100,6 +101,7 @@ def _lower(op: ir.Operation, choice: ir.DictAttr, epilogue: Epilogue | None) -> 
         pack_right=ir.BoolAttr(choice["pack"]).value or not contiguous(plan, RIGHT, "n"),
         most_columns=most,
         packed=_packed(op, choice),
+        engine="amx" in choice and ir.BoolAttr(choice["amx"]).value,
     )
     if vector_role == "k":
         _outer(plan, [], lambda at: emit_dots(plan, shape, product, start, at))

@@ -15,6 +15,7 @@ from functools import partial
 from torch_mlir import ir
 from torch_mlir.dialects import arith, memref, vector
 
+from bellrock.dialects.contraction.block import Shape
 from bellrock.dialects.contraction.lane_sums import FEWEST, lane_sums
 from bellrock.dialects.contraction.loops import (
     Size,
@@ -31,7 +32,7 @@ from bellrock.dialects.contraction.loops import (
 from bellrock.dialects.contraction.panels import rows_at
 from bellrock.dialects.contraction.plan import LEFT, OUT, RIGHT, Plan, contiguous
 from bellrock.dialects.contraction.product import Product, splat
-from bellrock.dialects.contraction.registers import Shape, source_of
+from bellrock.dialects.contraction.registers import source_of
 
 
 @dataclass(frozen=True, kw_only=True)

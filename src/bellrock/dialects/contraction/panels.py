@@ -75,9 +75,11 @@ def left_in_place(source: Source, rows: list[Size], depth: Depth, product: Produ
     return read
 
 
-def left_panel_shape(source: Source, rows: int, most: int, lanes: int) -> list[int]:
+def left_panel_shape(
+    source: Source, rows: int, most: int, lanes: int, *, lines: bool = False
+) -> list[int]:
     """Return the shape of the panel that `copy_left` fills."""
-    if source.by_rows:
+    if source.by_rows or lines:
         return [rows, -(-most // lanes) * lanes]
     return [most, -(-rows // lanes) * lanes]
 
@@ -88,7 +90,7 @@ def copy_left(
     """Copy the rows of one register tile."""
     lanes = product.lanes
     if not source.contiguous:
-        _copy_elements(panel, source, rows, depth, product)
+        _copy_elements(panel, source, rows, depth, product, lines=source.by_rows)
     elif source.by_rows:
 
         def copy_row_part(unit: Size, start: Size, left: Size) -> None:
@@ -117,18 +119,62 @@ def copy_left(
     return read
 
 
-def _copy_elements(
+def copy_lines(
     panel: ir.Value, source: Source, rows: list[Size], depth: Depth, product: Product
 ) -> None:
+    """Copy the rows of one register tile, a line for each, whichever way the operand lies.
+
+    Args:
+        panel: of the shape `left_panel_shape(..., lines=True)`.
+        source: the left operand.
+        rows: of the tile.
+        depth: the part of k.
+        product: says what a unit is.
+    """
+    lanes = product.lanes
+    if source.by_rows or not source.contiguous:
+        if source.contiguous:
+            copy_left(panel, source, rows, depth, product)
+        else:
+            _copy_elements(panel, source, rows, depth, product, lines=True)
+        return
+
+    def copy_square(unit: Size, start: Size, left: Size) -> None:
+        if left != lanes * product.depth:  # the last units, of which a square reads too many
+            end = add(unit, ceil_divide(left, product.depth))
+            _copy_elements(panel, source, rows, depth, product, lines=True, units=(unit, end))
+            return
+        for first in range(0, len(rows), lanes):
+            column = add(rows[0], first)
+            there = minimum(lanes, subtract(source.count, column))
+            units = [
+                product.across(
+                    source.view, add(start, i * product.depth), product.depth, column, there
+                )
+                for i in range(lanes)
+            ]
+            for i, line in enumerate(transposed(units)[: len(rows) - first]):
+                store(line, panel, first + i, unit, lanes)
+
+    each_unit(depth, lanes, product, copy_square)
+
+
+def _copy_elements(
+    panel: ir.Value, source: Source, rows: list[Size], depth: Depth, product: Product,
+    *, lines: bool, units: tuple[Size, Size] | None = None,
+) -> None:  # fmt: skip
+    """Copy unit by unit, all or those of a range, into a line for each row or for each unit."""
+
     def copy_unit(unit: Size) -> None:
         start = depth.at(unit, product)
         left = depth.left(start, product.depth)
         for i, row in enumerate(rows):
             one = product.one(source.view, row, start, left, by_rows=source.by_rows)
-            place = (i, unit) if source.by_rows else (unit, i)
+            place = (i, unit) if lines else (unit, i)
             memref.store(one, panel, [value(p) for p in place])
 
-    each(0, depth.units, 1, copy_unit)
+    first, end = units or (0, depth.units)
+    each(first, end, 1, copy_unit)
 
 
 def right_in_place(

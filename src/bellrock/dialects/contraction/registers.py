@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from functools import partial
 
 from torch_mlir import ir
-from torch_mlir.dialects import arith, memref
 
-from bellrock.dialects.contraction.ahead import Tiles, ask_for_result, ask_for_rows
-from bellrock.dialects.contraction.epilogue import Epilogue, Finish, finish_of
+from bellrock.dialects.contraction.ahead import Tiles, ask_for_rows
+from bellrock.dialects.contraction.block import Block, Run, Shape, Sums
+from bellrock.dialects.contraction.engine import engine_sums, scratch
+from bellrock.dialects.contraction.epilogue import Epilogue, finish_of
 from bellrock.dialects.contraction.loops import (
     Size,
     add,
     at_most,
-    both,
     ceil_divide,
     each,
     floor_divide,
@@ -29,8 +29,6 @@ from bellrock.dialects.contraction.loops import (
     minimum,
     round_down,
     subtract,
-    value,
-    when,
 )
 from bellrock.dialects.contraction.panels import (
     ReadLeft,
@@ -38,6 +36,7 @@ from bellrock.dialects.contraction.panels import (
     Source,
     buffer,
     copy_left,
+    copy_lines,
     left_in_place,
     left_panel_shape,
     pack_right,
@@ -48,50 +47,17 @@ from bellrock.dialects.contraction.panels import (
 )
 from bellrock.dialects.contraction.parts import Depth
 from bellrock.dialects.contraction.plan import LEFT, OUT, RIGHT, Plan, contiguous
-from bellrock.dialects.contraction.product import Product, load, splat, store
+from bellrock.dialects.contraction.product import Product, splat
+from bellrock.dialects.contraction.tile_results import put_tile
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shape:
-    """The choice for one block."""
+class _Panels:
+    """Scratch memory of a block; None: not needed."""
 
-    rows: int
-    """Rows of a register tile."""
-    vectors: int
-    """Vectors in a row of a register tile."""
-    depth: int
-    """Elements of k that are worked on at a time."""
-    unroll: int
-    """Units of k in one iteration of the innermost loop."""
-    copy_left: bool
-    pack_right: bool
-    most_columns: int
-    """Columns of the largest block."""
-    packed: ir.Value | None = None
-    """The right operand of the block in panels, by panel, unit of k, column; where it is packed
-    before."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Block:
-    """One block of the result, with all that its loops need."""
-
-    shape: Shape
-    product: Product
-    left: Source
-    right: Source
-    out: ir.Value
-    out_contiguous: bool
-    rows: Size
-    columns: Size
-    finish: Finish | None
-    """What follows the last part of k."""
-    start: float | None
-    """What accumulators start from; None: the result's old value."""
-
-
-Run = Callable[[list[ir.Value]], list[ir.Value]]
-"""Sums over the depth, from what they start from."""
+    left: ir.Value | None
+    right: ir.Value | None
+    sums: ir.Value | None
 
 
 def emit_tiles(
@@ -113,23 +79,14 @@ def emit_tiles(
         shape=shape, product=product,
         left=source_of(plan, LEFT, "m", at), right=source_of(plan, RIGHT, "n", at),
         out=plan.view(OUT, "m", "n", at), out_contiguous=contiguous(plan, OUT, "n"),
-        rows=axes["m"].size, columns=axes["n"].size, start=start,
+        rows=axes["m"].size, columns=axes["n"].size, depth=axes["k"].size, start=start,
         finish=finish_of(epilogue, plan, product, at) if epilogue else None,
     )  # fmt: skip
     size = axes["k"].size
     most = min(shape.depth, size) if isinstance(size, int) else shape.depth
     most_units = -(-most // product.depth)
     multiple = math.gcd(size, most) if isinstance(size, int) else 1
-    panel = panels = None
-    if shape.copy_left:
-        panel = buffer(
-            left_panel_shape(block.left, shape.rows, most_units, product.lanes), product.unit
-        )
-    if shape.pack_right and shape.packed is None:
-        width = shape.vectors * product.lanes
-        count = -(-shape.most_columns // width)
-        padded = -(-most_units // product.lanes) * product.lanes
-        panels = buffer([count, padded, width], product.unit)
+    panels = _allocate(block, most_units)
 
     def part(first: Size) -> None:
         end = minimum(add(first, shape.depth), size)
@@ -138,11 +95,27 @@ def emit_tiles(
             start=first, end=end, units=units, most=most, last=at_most(size, end),
             multiple=multiple,
         )  # fmt: skip
-        if panels is not None:
-            pack_right(panels, block.right, shape.vectors, depth, product)
-        each(0, block.rows, shape.rows, lambda row: _row_of_tiles(block, depth, row, panel, panels))
+        if panels.right is not None:
+            pack_right(panels.right, block.right, shape.vectors, depth, product)
+        each(0, block.rows, shape.rows, lambda row: _row_of_tiles(block, depth, row, panels))
 
     each(0, size, shape.depth, part)
+
+
+def _allocate(block: Block, units: int) -> _Panels:
+    """Allocate what a block copies to, for so many units of k."""
+    shape, product = block.shape, block.product
+    left = right = None
+    if shape.copy_left:
+        sizes = left_panel_shape(block.left, shape.rows, units, product.lanes, lines=shape.engine)
+        left = buffer(sizes, product.unit)
+    width = shape.vectors * product.lanes
+    if shape.pack_right and shape.packed is None:
+        count = -(-shape.most_columns // width)
+        padded = -(-units // product.lanes) * product.lanes
+        right = buffer([count, padded, width], product.unit)
+    sums = scratch(shape.rows, width, product) if shape.engine else None
+    return _Panels(left=left, right=right, sums=sums)
 
 
 def source_of(plan: Plan, operand: int, role: str, at: list[Size]) -> Source:
@@ -159,38 +132,69 @@ def source_of(plan: Plan, operand: int, role: str, at: list[Size]) -> Source:
     )
 
 
-def _row_of_tiles(
-    block: Block, depth: Depth, row: Size, panel: ir.Value | None, panels: ir.Value | None
-) -> None:
+def _row_of_tiles(block: Block, depth: Depth, row: Size, panels: _Panels) -> None:
     shape, product = block.shape, block.product
     rows = rows_at(block.left, row, shape.rows)
-    if panel is not None:
-        read_left = copy_left(panel, block.left, rows, depth, product)
-    else:
-        read_left = left_in_place(block.left, rows, depth, product)
     width = shape.vectors * product.lanes
     tiles = Tiles(rows=shape.rows, count=-(-shape.most_columns // width))
+    run_of = (_run_of_engine if shape.engine else _run_of_registers)(block, depth, rows, panels)
 
     def tile(column: Size) -> None:
-        ask_for_rows(block.left, tiles, depth, row, floor_divide(column, width))
-        if shape.packed is not None:
-            first = floor_divide(depth.start, product.depth)
-            read_right = read_packed(shape.packed, floor_divide(column, width), first, product)
-        elif panels is not None:
-            read_right = read_panel(panels, floor_divide(column, width), product)
-        else:
-            read_right = right_in_place(block.right, column, width, depth, product)
-        run = partial(_sum, block, depth, read_left, read_right)
-        _tile(block, depth, rows, column, run)
+        number = floor_divide(column, width)
+        ask_for_rows(block.left, tiles, depth, row, number)
+        put_tile(block, depth, rows, column, run_of(column, number))
 
     each(0, block.columns, width, tile)
 
 
-def _sum(
-    block: Block, depth: Depth, left: ReadLeft, right: ReadRight, sums: list[ir.Value]
-) -> list[ir.Value]:
+def _run_of_registers(
+    block: Block, depth: Depth, rows: list[Size], panels: _Panels
+) -> Callable[[Size, Size], Run]:
+    """Copy rows, if they are to be; return what adds up at a column, which is in a panel."""
+    shape, product = block.shape, block.product
+    if panels.left is not None:
+        read_left = copy_left(panels.left, block.left, rows, depth, product)
+    else:
+        read_left = left_in_place(block.left, rows, depth, product)
+
+    def run_of(column: Size, number: Size) -> Run:
+        if shape.packed is not None:
+            first = floor_divide(depth.start, product.depth)
+            read_right = read_packed(shape.packed, number, first, product)
+        elif panels.right is not None:
+            read_right = read_panel(panels.right, number, product)
+        else:
+            width = shape.vectors * product.lanes
+            read_right = right_in_place(block.right, column, width, depth, product)
+        return partial(_sum, block, depth, read_left, read_right)
+
+    return run_of
+
+
+def _run_of_engine(
+    block: Block, depth: Depth, rows: list[Size], panels: _Panels
+) -> Callable[[Size, Size], Run]:
+    """Do the same for a matrix engine."""
+    shape, product = block.shape, block.product
+    assert panels.left is not None
+    assert panels.sums is not None
+    left, sums = panels.left, panels.sums
+    copy_lines(left, block.left, rows, depth, product)
+
+    def run_of(_: Size, number: Size) -> Run:
+        right, first = panels.right, floor_divide(depth.start, product.depth)
+        place = (right, number, 0) if right is not None else (shape.packed, number, first)
+        return partial(
+            engine_sums, left, place, sums, depth=depth, size=block.depth, product=product
+        )
+
+    return run_of
+
+
+def _sum(block: Block, depth: Depth, left: ReadLeft, right: ReadRight, start: float) -> Sums:
     """Run down the depth with all accumulators in registers."""
     shape, product = block.shape, block.product
+    sums = [splat(product.sums(), start)] * (shape.rows * shape.vectors)
 
     def steps(count: int, first: Size, sums: list[ir.Value]) -> list[ir.Value]:
         for step in range(count):
@@ -205,91 +209,5 @@ def _sum(
 
     whole = round_down(depth.units, shape.unroll)
     sums = loop(0, whole, shape.unroll, lambda u, s: steps(shape.unroll, u, s), sums)
-    return loop(whole, depth.units, 1, lambda u, s: steps(1, u, s), sums)
-
-
-def _tile(block: Block, depth: Depth, rows: list[Size], column: Size, run: Run) -> None:
-    """Emit one register tile: its start, its sums, and where they go."""
-    shape, product = block.shape, block.product
-    first = rows[0]
-    if not block.out_contiguous:
-        zeros = [splat(product.sums(), 0.0)] * (shape.rows * shape.vectors)
-        _store_elements(block, run(zeros), first, column)
-        return
-    width = shape.vectors * product.lanes
-    inside = both(
-        _divides(block.rows, shape.rows) or at_most(add(first, shape.rows), block.rows),
-        _divides(block.columns, width) or at_most(add(column, width), block.columns),
-    )
-    columns = [add(column, v * product.lanes) for v in range(shape.vectors)]
-    finish = block.finish
-    written = block.out if finish is None or depth.last is not True else finish.out
-    ask_for_result(written, rows, columns, block.columns)
-    number = 0.0 if block.start is None else block.start
-    sums = run([splat(product.sums(), number)] * (shape.rows * shape.vectors))
-
-    def put(*, whole: bool) -> None:
-        partial_sums = partial(_store, block, sums, first, column, whole=whole)
-        if finish is None:
-            partial_sums()
-        else:
-            when(depth.last, partial(partial_sums, finish=finish), partial_sums)
-
-    when(inside, partial(put, whole=True), partial(put, whole=False))
-
-
-def _store(
-    block: Block, sums: list[ir.Value], first: Size, column: Size,
-    *, whole: bool, finish: Finish | None = None,
-) -> None:  # fmt: skip
-    """Store a tile, or what of it lies inside the block; add to what is there before."""
-    product, vectors = block.product, block.shape.vectors
-    places = [add(column, v * product.lanes) for v in range(vectors)]
-    counts = [_count(block, at, whole=whole) for at in places]
-    same = [finish.of_columns(*at) for at in zip(places, counts, strict=True)] if finish else []
-
-    def store_row(i: int) -> None:
-        for v, (at, count) in enumerate(zip(places, counts, strict=True)):
-            total = sums[i * vectors + v]
-            if block.start is None:
-                old = load(block.out, add(first, i), at, product.lanes, count)
-                total = arith.addf(old, total)
-            if finish is None:
-                store(total, block.out, add(first, i), at, count)
-            else:
-                finish.put(total, (add(first, i), at), count, same[v])
-
-    for i in range(block.shape.rows):
-        there = True if whole else at_most(add(first, i + 1), block.rows)
-        when(there, partial(store_row, i))
-
-
-def _count(block: Block, column: Size, *, whole: bool) -> Size:
-    return block.product.lanes if whole else subtract(block.columns, column)
-
-
-def _divides(size: Size, by: int) -> bool:
-    return isinstance(size, int) and size % by == 0
-
-
-def _store_elements(block: Block, sums: list[ir.Value], first: Size, column: Size) -> None:
-    """Store a tile whose columns do not lie side by side, through a small buffer."""
-    shape, product = block.shape, block.product
-    lanes = product.lanes
-    tile = buffer([shape.rows, shape.vectors * lanes], product.accumulator)
-    for i in range(shape.rows):
-        for v in range(shape.vectors):
-            store(sums[i * shape.vectors + v], tile, i, v * lanes, lanes)
-
-    def element(i: Size, j: Size) -> None:
-        place = [value(add(first, i)), value(add(column, j))]
-        total = memref.load(tile, [value(i), value(j)])
-        if block.start is None:
-            total = arith.addf(total, memref.load(block.out, place))
-        elif block.start != 0.0:
-            total = arith.addf(total, arith.constant(product.accumulator, block.start))
-        memref.store(total, block.out, place)
-
-    rows = minimum(shape.rows, subtract(block.rows, first))
-    columns = minimum(shape.vectors * lanes, subtract(block.columns, column))
-    each(0, columns, 1, lambda j: each(0, rows, 1, lambda i: element(i, j)))
+    sums = loop(whole, depth.units, 1, lambda u, s: steps(1, u, s), sums)
+    return lambda row, number: sums[row * shape.vectors + number]

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from bellrock.target.base import Facts
+from bellrock.target.native.matrix_engine import engine_features
 
 _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 _UNITS = {"K": 1024, "M": 1024**2, "G": 1024**3}
@@ -23,6 +24,7 @@ def host_facts() -> Facts:
     import llvmlite.binding as llvm
 
     features = frozenset(n for n, on in llvm.get_host_cpu_features().items() if on)
+    features = engine_features(features)
     if "avx512f" in features:
         vector_bits, registers = 512, 32
     elif "avx" in features:

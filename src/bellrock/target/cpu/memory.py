@@ -13,6 +13,7 @@ from typing import Any
 from bellrock.target.base import Artifact, Loaded
 from bellrock.target.cpu.openmp import openmp_runtime
 from bellrock.target.native.link import link
+from bellrock.target.native.matrix_engine import request_engine
 
 _FUNCTION = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 """The interpreter's lock is released while such a function runs."""
@@ -27,6 +28,7 @@ class CpuLoaded(Loaded):
         Raises:
             CompileError: a symbol is missing.
         """
+        request_engine()
         runtime = openmp_runtime()
         preparation = artifact.preparation
         symbols = [artifact.entry] + ([preparation.entry] if preparation else [])

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 
 from bellrock.payload.motifs.base import Motif, Operand
 from bellrock.target.base import Facts
+from bellrock.target.cpu.engine_tile import engine_tile, suits_engine
 from bellrock.target.cpu.panels import (
+    ENGINE_FEATURE,
     PAIRS_FEATURE,
     PanelKnobs,
     along_k,
@@ -41,6 +43,8 @@ class _Problem:
     """Bytes of one packed element."""
     prepared: bool = False
     """Whether columns are packed once per set of weights."""
+    amx: bool = False
+    """Whether a matrix engine multiplies."""
 
     @property
     def row_role(self) -> str:
@@ -120,6 +124,7 @@ def default_panels(motif: Motif, facts: Facts) -> PanelKnobs:
     problem = _Problem(
         motif=motif, facts=facts, vector=vector, rows=rows, columns=columns, k=k,
         batch=motif.dims["batch"], lanes=lanes, depth_bytes=2 if pairs else 4, prepared=prepared,
+        amx=pairs and ENGINE_FEATURE in facts.features and suits_engine(rows, k, lanes),
     )  # fmt: skip
     return _tiles(problem, pairs=pairs)
 
@@ -127,20 +132,23 @@ def default_panels(motif: Motif, facts: Facts) -> PanelKnobs:
 def _tiles(problem: _Problem, *, pairs: bool) -> PanelKnobs:
     # With hardly any depth, the result's memory is the limit: it is written row by row.
     most_rows = problem.rows if problem.k >= _WORTH_PACKING else 1
-    rows, vectors = register_tile(
-        most_rows, problem.columns, problem.lanes, problem.facts.vector_registers,
-        tallest=TALLEST_COPIED if _copies(problem) else TALLEST,
-    )  # fmt: skip
+    if problem.amx:
+        rows, vectors = engine_tile(problem.rows, problem.columns)
+    else:
+        rows, vectors = register_tile(
+            most_rows, problem.columns, problem.lanes, problem.facts.vector_registers,
+            tallest=TALLEST_COPIED if _copies(problem) else TALLEST,
+        )  # fmt: skip
     width = vectors * problem.lanes
     depth = _depth(problem)
     block_rows, block_columns = _block(problem, rows, width, depth)
     often = block_rows > rows and problem.k >= _WORTH_PACKING
-    pack = problem.prepared or not problem.side_by_side or often
+    pack = problem.prepared or not problem.side_by_side or often or problem.amx
+    copy = (block_columns > 2 * width and _copies(problem)) or problem.amx
     return PanelKnobs(
         tile=_tile(problem, block_rows, block_columns),
         vector=problem.vector, lanes=problem.lanes, rows=rows, columns=vectors, depth=depth,
-        unroll=4, copy=block_columns > 2 * width and _copies(problem), pack=pack, pairs=pairs,
-        prepared=problem.prepared,
+        unroll=4, copy=copy, pack=pack, pairs=pairs, amx=problem.amx, prepared=problem.prepared,
     )  # fmt: skip
 
 
@@ -150,7 +158,7 @@ def _depth(problem: _Problem) -> int:
     if column_bytes <= _WHOLE_DEPTH_BYTES:
         return max(2, problem.k)
     part = _DEPTH_BYTES // problem.depth_bytes
-    if problem.prepared:
+    if problem.prepared and not problem.amx:
         part = _LONG_PANEL_BYTES // problem.depth_bytes
     if problem.wide:
         share = -(-problem.columns // problem.facts.cores) * problem.depth_bytes

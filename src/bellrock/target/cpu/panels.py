@@ -18,6 +18,11 @@ from bellrock.target.cpu.constraints import check_parallel
 
 _NARROW = {"f32", "bf16", "f16"}
 PAIRS_FEATURE = "avx512bf16"
+ENGINE_FEATURE = "amx-bf16"
+ENGINE_LANES = 16
+"""Columns, and pairs of k, of one tile of the matrix engine."""
+ENGINE_TILES = 8
+"""Its registers."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,6 +53,9 @@ class PanelKnobs(Knobs, name="panels"):
     pairs: bool = knob(
         default=False, values=(False,), help="Multiply pairs of bf16 (x86 dot product)."
     )
+    amx: bool = knob(
+        default=False, values=(False,), help="Multiply tiles of pairs (x86 AMX matrix engine)."
+    )
     prepared: bool = knob(
         default=False, values=(False, True),
         help="Columns come in panels that are packed once per set of weights.",
@@ -55,7 +63,8 @@ class PanelKnobs(Knobs, name="panels"):
 
     constraints = (
         Constraint("one-size-per-loop", "len(tile) == rank"),
-        Constraint("tile-in-registers", "rows * columns + columns + 1 <= vector_registers"),
+        Constraint("tile-in-registers", "amx or rows * columns + columns + 1 <= vector_registers"),
+        Constraint("tile-in-engine", "not amx or ceildiv(rows, 16) * columns + columns + 1 <= 8"),
     )
 
     @classmethod
@@ -93,6 +102,22 @@ class PanelKnobs(Knobs, name="panels"):
                 "pairs-of-bf16",
                 got=f"pairs=True for {sorted(dtypes)}",
                 allowed=f"bf16 operands on a processor with {PAIRS_FEATURE}",
+            )
+        if self.amx:
+            self._check_engine(motif, facts)
+
+    def _check_engine(self, motif: Motif, facts: Facts) -> None:
+        panels = self.pairs and self.copy and self.pack and self.vector != "k"
+        whole = self.depth % (2 * ENGINE_LANES) == 0 or self.depth >= motif.dims["k"]
+        here = ENGINE_FEATURE in facts.features
+        if not (panels and whole and here and self.lanes == ENGINE_LANES):
+            raise self.broken(
+                "whole-tiles-of-pairs",
+                got=f"amx=True, pairs={self.pairs}, copy={self.copy}, pack={self.pack}, "
+                f"vector={self.vector}, lanes={self.lanes}, depth={self.depth} for "
+                f"{motif.signature()}",
+                allowed=f"pairs of bf16 in panels of {ENGINE_LANES} lanes, k in parts of a "
+                f"multiple of {2 * ENGINE_LANES}, on a processor with {ENGINE_FEATURE}",
             )
 
     def _check_prepared(self, motif: Motif) -> None:

@@ -6,14 +6,20 @@ Flows in: width of vectors and features. Flows out: one function a text, each
 
 from __future__ import annotations
 
+from bellrock.target.cpu.panels import ENGINE_FEATURE
+
 CHAINS = 12
 """Independent chains of multiply-adds: latency (4 or 5) times units (2), and a few for
 luck; with their operands they fit 16 registers."""
 UNROLLED = 4
+ENGINE_CHAINS = 4
+"""Tiles of sums: 16 cycles each, and 52 from one multiplication to the next into the same."""
 
 
-def flops_per_round(dtype: str, vector_bits: int) -> int:
+def flops_per_round(dtype: str, vector_bits: int, features: frozenset[str]) -> int:
     """Return operations of one round of a peak kernel."""
+    if dtype == "bf16" and ENGINE_FEATURE in features:
+        return ENGINE_CHAINS * 16 * 16 * 32 * 2
     lanes = vector_bits // {"f64": 64, "f32": 32, "bf16": 16}[dtype]
     return CHAINS * lanes * 2
 
@@ -28,6 +34,8 @@ def kernels_for(vector_bits: int, features: frozenset[str]) -> dict[str, str]:
     }
     if "avx512bf16" in features and vector_bits == 512:
         found["bf16"] = _chains("bf16", "<16 x float>", _DOT, operand="<32 x bfloat>")
+    if ENGINE_FEATURE in features:
+        found["bf16"] = _engine()
     return found
 
 
@@ -37,6 +45,41 @@ _DOT = (
     "(<16 x float>, <32 x bfloat>, <32 x bfloat>)",
     "{call}({vector} {sum}, {operand} %x, {operand} %y)",
 )
+
+
+def _engine() -> str:
+    """A loop of multiplications of whole tiles, on sums that stay in tile registers."""
+    tiles = range(ENGINE_CHAINS)
+    zero = "call x86_amx @llvm.x86.tilezero.internal(i16 16, i16 64)"
+    load = "call x86_amx @llvm.x86.tileloadd64.internal(i16 16, i16 64, ptr %sink, i64 64)"
+    multiply = "call x86_amx @llvm.x86.tdpbf16ps.internal(i16 16, i16 64, i16 64, x86_amx"
+    store = "call void @llvm.x86.tilestored64.internal(i16 16, i16 64, ptr %sink, i64 64, x86_amx"
+    return "\n".join(
+        [
+            "declare x86_amx @llvm.x86.tilezero.internal(i16, i16)",
+            "declare x86_amx @llvm.x86.tileloadd64.internal(i16, i16, ptr, i64)",
+            "declare x86_amx @llvm.x86.tdpbf16ps.internal"
+            "(i16, i16, i16, x86_amx, x86_amx, x86_amx)",
+            "declare void @llvm.x86.tilestored64.internal(i16, i16, ptr, i64, x86_amx)",
+            "define void @rate_bf16(i64 %rounds, i64 %elements, ptr %sink, ptr, ptr) {",
+            "entry:",
+            *(f"  %z{i} = {zero}" for i in tiles),
+            f"  %x = {load}",
+            f"  %y = {load}",
+            "  br label %loop",
+            "loop:",
+            "  %i = phi i64 [0, %entry], [%next, %loop]",
+            *(f"  %s{i} = phi x86_amx [%z{i}, %entry], [%n{i}, %loop]" for i in tiles),
+            *(f"  %n{i} = {multiply} %s{i}, x86_amx %x, x86_amx %y)" for i in tiles),
+            "  %next = add i64 %i, 1",
+            "  %more = icmp slt i64 %next, %rounds",
+            "  br i1 %more, label %loop, label %exit",
+            "exit:",
+            *(f"  {store} %n{i})" for i in tiles),
+            "  ret void",
+            "}",
+        ]
+    )
 
 
 def _fma(lanes: int, kind: str) -> tuple[str, str, str]:

@@ -23,8 +23,9 @@ from typing import Any
 from bellrock.payload.payload import fingerprint_of
 from bellrock.target.base import Facts, PeakProgram
 from bellrock.target.cpu.rate_kernels import flops_per_round, kernels_for
+from bellrock.target.native.matrix_engine import request_engine, with_stand_in
 
-VERSION = 2
+VERSION = 3
 """Of the method; another one measures again."""
 WINDOWS = 24
 WINDOW_SECONDS = 0.004
@@ -86,12 +87,16 @@ def measure(facts: Facts) -> Rates:
 def _peaks(facts: Facts, cores: int) -> dict[str, float]:
     kernels = _compiled(facts.vector_bits, facts.features)
     peaks = {
-        dtype: _peak(kernels[dtype], flops_per_round(dtype, facts.vector_bits), cores)
+        dtype: _peak(kernels[dtype], _flops(facts, dtype), cores)
         for dtype in ("f32", "f64", "bf16")
         if dtype in kernels
     }
     # Narrow types without arithmetic of their own are computed in f32.
     return {"bf16": peaks["f32"], "f16": peaks["f32"], **peaks}
+
+
+def _flops(facts: Facts, dtype: str) -> int:
+    return flops_per_round(dtype, facts.vector_bits, facts.features)
 
 
 def _bandwidths(facts: Facts, cores: int) -> dict[str, float]:
@@ -139,7 +144,7 @@ def peak_program(facts: Facts, dtype: str) -> PeakProgram | None:
     def run() -> None:
         last[0] = max(_window(work, facts.cores, rounds))
 
-    flops = flops_per_round(computed, facts.vector_bits) * rounds * facts.cores
+    flops = _flops(facts, computed) * rounds * facts.cores
     return PeakProgram(run=run, seconds=lambda: last[0], flops=flops)
 
 
@@ -217,8 +222,9 @@ def _compiled(vector_bits: int, features: frozenset[str]) -> dict[str, Kernel]:
     machine = llvm.Target.from_default_triple().create_target_machine(
         cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=3
     )
+    request_engine()
     found = kernels_for(vector_bits, features)
-    module = llvm.parse_assembly("\n".join(found.values()))
+    module = llvm.parse_assembly(with_stand_in("\n".join(found.values())))
     code = machine.emit_object(module)
     jit = llvm.create_lljit_compiler()
     builder = llvm.JITLibraryBuilder().add_object_img(code)

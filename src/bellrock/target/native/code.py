@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from bellrock.errors import CompileError
 from bellrock.target.base import Emitted
+from bellrock.target.native.matrix_engine import with_stand_in
 
 if TYPE_CHECKING:
     from torch_mlir import ir
@@ -192,7 +193,7 @@ def compile_text(text: str) -> Emitted:
 
     machine = _machine()
     try:
-        module = llvm.parse_assembly(older_floats(text))
+        module = llvm.parse_assembly(with_stand_in(older_floats(text)))
     except RuntimeError as error:
         raise CompileError("LLVM cannot read the lowered module", got=str(error)[:500]) from error
     module.triple = llvm.get_default_triple()

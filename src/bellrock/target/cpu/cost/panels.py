@@ -4,6 +4,7 @@ Flows in: a motif, `PanelKnobs`, the machine. Flows out: a prediction. Terms:
 
 * *multiply*: a step of the depth costs a register tile the largest of its multiply-adds, its loads,
   and the latency of adding to one register; lanes and rows past the border are computed in vain.
+  On a matrix engine a step is 16 pairs of k (`engine_tile.py`).
 * *tiles*: starting the innermost loop, storing (and between parts of k loading) the sums.
 * *pack*, *copy*: the vector side into panels, the scalar side into the L1 cache, each by
   instructions or by the traffic of its source, whichever is longer. Rows that are short, or many at
@@ -24,7 +25,8 @@ from bellrock.params.cost import Prediction
 from bellrock.payload.motifs.base import Motif, Operand, element_bytes
 from bellrock.target.cpu.cost.machine import FMAS_PER_CYCLE, Machine
 from bellrock.target.cpu.cost.terms import ceil_div, predicted, units
-from bellrock.target.cpu.panels import PanelKnobs, unit_role
+from bellrock.target.cpu.engine_tile import step_cycles
+from bellrock.target.cpu.panels import ENGINE_LANES, PanelKnobs, unit_role
 
 LATENCY = 4
 """Cycles from one multiply-add to the next on the same register."""
@@ -133,6 +135,8 @@ def _tiles(block: _Block, knobs: PanelKnobs, machine: Machine) -> dict[str, floa
     sums = knobs.rows * knobs.columns
     step = max(sums, knobs.rows + knobs.columns, LATENCY * FMAS_PER_CYCLE) / FMAS_PER_CYCLE
     step += _spills(knobs, machine)
+    if knobs.amx:
+        step = step_cycles(knobs.rows, knobs.columns) / ENGINE_LANES
     tiles = block.down * block.across * parts
     columns = block.across * width
     result_bytes = 4 * block.rows * block.columns

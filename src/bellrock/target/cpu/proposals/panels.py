@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from bellrock.params.knobs import Knobs
 from bellrock.payload.motifs.base import Motif
 from bellrock.target.base import Facts
+from bellrock.target.cpu.engine_tile import tiles_in_engine
 from bellrock.target.cpu.panel_rule import TALLEST, TALLEST_COPIED, default_panels
-from bellrock.target.cpu.panels import PanelKnobs
+from bellrock.target.cpu.panels import ENGINE_FEATURE, PanelKnobs
 
 TILES = 4
 """Register tiles that are proposed beside the rule's."""
@@ -35,14 +36,25 @@ def propose_panels(motif: Motif, default: Knobs, facts: Facts) -> Iterator[Panel
         facts: of the processor.
     """
     own = default if isinstance(default, PanelKnobs) else default_panels(motif, facts)
+    yield from _around(motif, own, facts)
+    if own.amx:  # and the same by vectors
+        without = dataclasses.replace(facts, features=facts.features - {ENGINE_FEATURE})
+        yield from _around(motif, default_panels(motif, without), without)
+
+
+def _around(motif: Motif, own: PanelKnobs, facts: Facts) -> Iterator[PanelKnobs]:
+    """Yield the tiles and blocks around a choice."""
     along_k = own.vector == "k"
     rows, columns = _roles(motif, own)
     few, many = motif.dims[rows], motif.dims[columns]
     width = 1 if along_k else own.lanes
     inside = {role: _inside(motif, own, role) for role in (rows, columns)}
     tallest = TALLEST_COPIED if own.copy else TALLEST
-    found = _tiles(few, many, width, facts, along_k=along_k)
-    usable = [tile for tile in found if along_k or tile[1] == 1 or tile[0] <= tallest]
+    if own.amx:
+        usable = tiles_in_engine(few, many)
+    else:
+        found = _tiles(few, many, width, facts, along_k=along_k)
+        usable = [tile for tile in found if along_k or tile[1] == 1 or tile[0] <= tallest]
     tiles = [(own.rows, own.columns), *usable[:TILES]]
     scales = itertools.product(SCALES, SCALES)
     for (height, vectors), (by_rows, by_columns) in itertools.product(
