@@ -23,6 +23,7 @@ What is reduced may be kept, too (`reduce_as_made`). Anything else stays for LLV
 
 # No postponed annotations here: the dialect reads the field types from them.
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
@@ -92,6 +93,8 @@ def _asking(rows: Sequence[RowReduction]) -> dict[ir.Operation, dict[ir.Value, i
     """Return for each op which of its operands it asks for, and how many bytes ahead.
 
     One of several passes over a block does: one that has time while the next block is fetched.
+    A pass that reads several tensors from memory leaves them to the processor, which then has
+    streams enough of its own: asking cost a tenth of the squared difference of two tensors.
     """
     readers: dict[tuple[ir.Block, ir.Value], list[tuple[RowReduction, ir.Value]]] = {}
     for row in rows:
@@ -99,13 +102,17 @@ def _asking(rows: Sequence[RowReduction]) -> dict[ir.Operation, dict[ir.Value, i
             if runs_along(access) and _is_streamed(value, row.length):
                 readers.setdefault((row.op.block, _root(value)), []).append((row, value))
     asking: dict[ir.Operation, dict[ir.Value, int]] = {row.op: {} for row in rows}
+    streams = Counter(op for passes in readers.values() for op in {row.op for row, _ in passes})
     for passes in readers.values():
         kind = ir.MemRefType(passes[0][1].type)
         block = math.prod(kind.shape) * ir.FloatType(kind.element_type).width // 8
         dear = [p for p in passes if p[0].calls and block <= DEAR_BLOCK_BYTES]
         late = [*dear[:1], *(passes[1:][-1:] if block <= BLOCK_BYTES else [])]
         row, value = late[0] if late else passes[0]
-        asking[row.op][value] = max(AHEAD_BYTES, block) if late else AHEAD_BYTES
+        if late:
+            asking[row.op][value] = max(AHEAD_BYTES, block)
+        elif streams[row.op] == 1:
+            asking[row.op][value] = AHEAD_BYTES
     return asking
 
 

@@ -92,3 +92,20 @@ func.func @ahead(%x: memref<64x16384xf32>, %m: memref<64xf32>, %s: memref<64xf32
   }
   return
 }
+
+// A pass that reads two tensors from memory asks for neither: the processor has two streams to follow.
+// CHECK-LABEL: func.func @difference
+// CHECK-NOT: memref.prefetch
+// CHECK: vector.reduction <add>
+// CHECK-NOT: memref.prefetch
+func.func @difference(%x: memref<4096x128xf32>, %y: memref<4096x128xf32>, %s: memref<4096xf32>) {
+  linalg.generic {indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (i)>], iterator_types = ["parallel", "reduction"]}
+      ins(%x, %y : memref<4096x128xf32>, memref<4096x128xf32>) outs(%s : memref<4096xf32>) {
+  ^bb0(%p: f32, %q: f32, %o: f32):
+    %d = arith.subf %p, %q : f32
+    %e = arith.mulf %d, %d : f32
+    %r = arith.addf %o, %e fastmath<reassoc> : f32
+    linalg.yield %r : f32
+  }
+  return
+}
