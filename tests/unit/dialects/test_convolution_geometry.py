@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from bellrock.dialects.convolution.geometry import Axis, Halo, cut_taps, phase_taps
 
@@ -116,3 +118,60 @@ def test_tiles_hold_every_pixel_of_a_block(rows: int, kernel: int, columns: int)
     # Neither way takes more tiles than the other would.
     across, apart = -(-halo.pixels(rows) // tile), rows * halo.row_tiles(tile)
     assert halo.tiles(rows, tile) == min(across, apart)
+
+
+@st.composite
+def padded_axes(draw: st.DrawFn) -> Axis:
+    """Draw an axis with any padding around it."""
+    kernel, size = draw(st.integers(1, 5)), draw(st.integers(1, 9))
+    stride, dilation = draw(st.integers(1, 4)), draw(st.integers(1, 3))
+    low, high = draw(st.integers(0, 6)), draw(st.integers(0, 6))
+    room = low + size + high - (kernel - 1) * dilation - 1
+    assume(room >= 0)
+    return Axis(
+        output=room // stride + 1,
+        kernel=kernel,
+        stride=stride,
+        dilation=dilation,
+        size=size,
+        low=low,
+    )
+
+
+@given(row=padded_axes(), column=padded_axes(), part=st.integers(1, 3))
+def test_rows_that_share_their_padding_hold_every_element(
+    row: Axis, column: Axis, part: int
+) -> None:
+    """Rows are written one after the other, in whole vectors; None is padding."""
+    columns = -(-column.output // part)
+    halo = Halo((), row, column, in_channels=1, rows=row.output, columns=columns, lanes=4)
+
+    def element(y: int, x: int) -> tuple[int, int] | None:
+        return (y, x) if 0 <= y < row.size and 0 <= x < column.size else None
+
+    held: dict[int, tuple[int, int] | None] = {}
+    for (a, row_phase), (b, column_phase) in itertools.product(
+        enumerate(row.phases), enumerate(column.phases)
+    ):
+        for r, q in itertools.product(range(halo.packed_rows), range(-(-halo.width // 4) * 4)):
+            held[halo.plane_at(0, a, b) + r * halo.pitch + q] = element(
+                r * row.stride + row_phase - row.low,
+                q * column.stride + column_phase - column.low,
+            )
+    assert max(held) < halo.elements(4)
+    taps = itertools.product(range(row.kernel), range(column.kernel))
+    for (h, w), tap in zip(taps, halo.taps(), strict=True):
+        for y, x in itertools.product(range(row.output), range(columns)):
+            assert held[tap + y * halo.pitch + x] == element(
+                y * row.stride + h * row.dilation - row.low,
+                x * column.stride + w * column.dilation - column.low,
+            )
+
+
+def test_padding_on_both_sides_costs_no_pixels() -> None:
+    column = Axis(output=36, kernel=5, size=32, low=4)
+    whole = Halo((), Axis(output=9, size=9), column, 1, rows=9, columns=36, lanes=16)
+    assert (whole.width, whole.pitch) == (40, 36)
+    assert Halo((), Axis(output=9, size=9), column, 1, rows=9, columns=18, lanes=16).pitch == 22
+    same = Axis(output=14, kernel=3, size=14, low=1)
+    assert Halo((), same, same, 1, rows=14, columns=14, lanes=16).pitch == 15

@@ -6,7 +6,8 @@ loops and the choice of block sizes are all derived. Free of MLIR.
 A block is `rows` x `columns` output pixels of one image. Its input is packed so that every
 tap of the filter is a constant offset: an input read at stride s is split into s phases (by
 remainder), rows are laid out at one pitch, and pixels are numbered along that pitch. Of each
-row, the last `pitch - columns` pixels are computed in vain.
+row, the last `pitch - columns` pixels are computed in vain. Padding at the end of a row is that
+at the beginning of the next one, as far as both have some: then fewer are.
 """
 
 from __future__ import annotations
@@ -108,9 +109,27 @@ class Halo:
     """Of a vector: planes are padded, because rows are written in whole vectors."""
 
     @property
+    def width(self) -> int:
+        """Positions of a packed row."""
+        return self.columns + self.column.reach
+
+    @property
+    def shared(self) -> int:
+        """Last positions of a packed row that are the next row's first: padding in both."""
+        if self.columns < self.column.output:
+            return 0
+        return min(min(self._around(phase)) for phase in self.column.phases)
+
+    def _around(self, phase: int) -> tuple[int, int]:
+        """Return how many positions of a packed row are before the image, and behind it."""
+        axis = self.column
+        first, end = (-(-(axis.low + at - phase) // axis.stride) for at in (0, axis.size))
+        return max(0, first), max(0, self.width - end)
+
+    @property
     def pitch(self) -> int:
         """Distance of packed rows."""
-        return self.columns + self.column.reach
+        return self.width - self.shared
 
     @property
     def packed_rows(self) -> int:
@@ -120,7 +139,7 @@ class Halo:
     @property
     def plane(self) -> int:
         """Elements of one plane: one phase of one channel."""
-        return self.packed_rows * self.pitch + self.lanes
+        return self.packed_rows * self.pitch + self.shared + self.lanes
 
     @property
     def depths(self) -> int:
@@ -180,7 +199,7 @@ class Halo:
 
     def elements(self, tile: int) -> int:
         """Return the size of the whole buffer, for tiles of so many pixels."""
-        return self.in_channels * self.channel + tile + self.pitch + 2 * self.lanes
+        return self.in_channels * self.channel + tile + self.width + 2 * self.lanes
 
     def plane_at(self, depth: int, row_phase: int, column_phase: int) -> int:
         """Return where a plane of a channel starts."""

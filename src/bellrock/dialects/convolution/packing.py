@@ -138,7 +138,7 @@ class Packing:
             def emit(at: Index, _inside: int, start: Index = start) -> None:
                 code.store(self._widened(self.padding), self.packed, code.add(start, at))
 
-            code.chunks(self.halo.pitch, self.halo.lanes, emit)
+            code.chunks(self.halo.width, self.halo.lanes, emit)
 
     def _widened(self, value: ir.Value) -> ir.Value:
         return code.widened(value, ir.MemRefType(self.packed.type).element_type)
@@ -154,7 +154,7 @@ class Packing:
                 spot = code.add(line, halo.plane_at(0, 0, phase), at)
                 code.store(self._widened(part), self.packed, spot)
 
-        code.chunks(halo.pitch, halo.lanes, emit)
+        code.chunks(halo.width, halo.lanes, emit)
 
     def _ask_for_next(self, at: Index) -> None:
         """Ask for the same row of the next channel.

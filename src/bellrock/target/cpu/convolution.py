@@ -176,7 +176,7 @@ class Problem:
             turns = self.in_channels * -(-self.taps * registers // LARGEST_UNROLLED)
             tile = self.in_channels * self.taps * step + TURN * (turns - 1) + registers + 20
             multiply += panels * tiles * tile
-        vectors = -(-halo.pitch // knobs.lanes)
+        vectors = -(-halo.width // knobs.lanes)
         planes = halo.depths * len(self.row.phases) * len(self.column.phases)
         per_vector = {1: 2, 2: 3}.get(self.column.stride, 20)
         packing = self.in_channels * planes * halo.packed_rows * (vectors * per_vector + 4)

@@ -195,7 +195,7 @@ class TiledBlock:
         multiply = square * panels * register_tiles * (self.reduced * step + registers + 20)
         per_image = -(-halo.pixels(halo.rows) // lanes)
         into = self.images * self.reduced * per_image * transform
-        row_vectors = -(-halo.pitch // lanes)
+        row_vectors = -(-halo.width // lanes)
         planes = halo.depths * outputs**2 * halo.packed_rows
         packing = self.images * problem.in_channels * planes * (
             pack_cycles(knobs.algorithm) * row_vectors + 4

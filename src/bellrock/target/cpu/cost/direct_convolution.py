@@ -104,7 +104,7 @@ def _block(problem: Problem, knobs: DirectConvolutionKnobs, machine: Machine) ->
         "pack": problem.in_channels
         * planes
         * (rows + problem.row.reach)
-        * (ceil_div(halo.pitch, lanes) * per_vector + ROW_CYCLES),
+        * (ceil_div(halo.width, lanes) * per_vector + ROW_CYCLES),
         "input traffic": _again(
             machine, panels * tiles * input_bytes, 4 * problem.in_channels * halo.channel
         ),

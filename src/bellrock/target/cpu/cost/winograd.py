@@ -89,7 +89,7 @@ def _block(block: TiledBlock, machine: Machine) -> dict[str, float]:
         "pack": block.images
         * problem.in_channels
         * planes
-        * (ceil_div(halo.pitch, lanes) * pack_cycles(knobs.algorithm) + ROW_CYCLES),
+        * (ceil_div(halo.width, lanes) * pack_cycles(knobs.algorithm) + ROW_CYCLES),
         "filter traffic": _filter(machine, filter_bytes),
         "tile traffic": _again(machine, image_bytes, ceil_div(channels, block.group)),
         "results": channels
